@@ -1,0 +1,102 @@
+"""The environment protocol: pure `reset` and `step`, in gymnax 1.0's order.
+
+An environment is a stateless Python object; everything that changes lives in the `state` it returns
+and everything numeric that may be varied lives in `params`. Both are pytrees, so `jax.vmap` over
+environments, over seeds and over parameters needs nothing from the environment itself:
+
+    env, params = envs.make("MultiRoom-N6")
+    obs, state = env.reset(key, params)
+    obs, state, reward, terminated, truncated, info = env.step(key, state, action, params)
+
+What `envs.make` returns resets itself when an episode ends (`envs.wrappers`); `info` then holds
+`final_observation`, the last observation of the episode that ended, to bootstrap from at a
+truncation. Environments without a wrapper do not reset themselves.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import jax
+from flax import struct
+
+from envs import spaces
+
+Observation = Any  # a pytree of arrays, the same shapes and dtypes from `reset` and from `step`
+State = Any  # a pytree of arrays
+Info = dict[str, Any]
+
+TState = TypeVar("TState")
+TParams = TypeVar("TParams", bound="EnvParams")
+
+
+class StepInfo(NamedTuple):
+    """What `step` returns, in its order: a plain tuple with names, for code that prefers them.
+
+    Attributes:
+      observation: pytree, as from `reset`.
+      state: pytree, the environment's next state.
+      reward: `[]` float32.
+      terminated: `[]` bool, the task itself ended (its value from here on is zero).
+      truncated: `[]` bool, the episode was cut short (bootstrap from `info["final_observation"]`).
+      info: dictionary of arrays.
+    """
+
+    observation: Observation
+    state: State
+    reward: jax.Array
+    terminated: jax.Array
+    truncated: jax.Array
+    info: Info
+
+
+@struct.dataclass
+class EnvParams:
+    """Numbers of an environment that may differ between members of a batch.
+
+    Attributes:
+      max_steps_in_episode: `[]` int32, an episode is truncated after this many steps.
+    """
+
+    max_steps_in_episode: int = 1000
+
+
+class Environment(Generic[TState, TParams]):
+    """What every environment and every wrapper offers. Duck-typed: nothing checks for this class."""
+
+    @property
+    def name(self) -> str:
+        """The name it is registered under."""
+        return type(self).__name__
+
+    @property
+    def default_params(self) -> TParams:
+        """Parameters with the published values."""
+        raise NotImplementedError
+
+    def reset(self, key: jax.Array, params: TParams | None = None) -> tuple[Observation, TState]:
+        """Starts an episode: `(observation, state)`."""
+        raise NotImplementedError
+
+    def step(
+        self, key: jax.Array, state: TState, action: jax.Array, params: TParams | None = None
+    ) -> tuple[Observation, TState, jax.Array, jax.Array, jax.Array, Info]:
+        """One step: `(observation, state, reward, terminated, truncated, info)`."""
+        raise NotImplementedError
+
+    def refresh(self, key: jax.Array, params: TParams) -> TParams:
+        """New parameters for the next rollout (a new bank of levels, say); the same ones by default."""
+        del key
+        return params
+
+    def observation_space(self, params: TParams | None = None) -> spaces.Space:
+        """Shapes, dtypes and bounds of the observation."""
+        raise NotImplementedError
+
+    def action_space(self, params: TParams | None = None) -> spaces.Space:
+        """Shapes, dtypes and bounds of an action."""
+        raise NotImplementedError
+
+    def render(self, state: TState, params: TParams | None = None) -> Any:
+        """`[height, width, 3]` uint8 NumPy picture of one unbatched state, for people."""
+        raise NotImplementedError(f"{self.name} draws no pictures")

@@ -1,0 +1,125 @@
+"""The one record through which every paper reaches the runner, and the registry of experiments.
+
+An `Experiment` is a pair of pure functions, `init(key) -> state` and `update(state) -> (state,
+metrics)`, with a few numbers the runner needs to schedule them. It never opens a file, never prints,
+and does not know how many seeds or devices it runs on: the runner vmaps both functions over seeds,
+scans `update`, saves `state`, and averages `metrics`.
+
+A script in `experiments/` holds a frozen config dataclass, a function that builds an `Experiment`
+from it, and `EXPERIMENT = Spec(...)`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+State = Any  # a pytree of arrays; random keys inside it are ordinary leaves
+Metrics = dict[str, Any]  # name -> [] float32, or Mean
+
+
+class Mean(NamedTuple):
+    """A mean that may have nothing to average yet (episodes that ended in an update, say).
+
+    The runner adds totals and counts over the updates between two log lines, then divides; a log
+    line without any count is empty (null in the Parquet file), not zero.
+
+    Attributes:
+      total: `[]` float32, sum of the values.
+      count: `[]` float32, how many there were.
+    """
+
+    total: jax.Array
+    count: jax.Array
+
+    @classmethod
+    def where(cls, values: jax.Array, mask: jax.Array) -> Mean:
+        """Of `values` where `mask` (same shape, bool) holds."""
+        mask = mask.astype(jnp.float32)
+        return cls(jnp.sum(values * mask), jnp.sum(mask))
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """Pure functions of one run of one seed; the runner vmaps them.
+
+    Attributes:
+      init: `key -> state`.
+      update: `state -> (state, metrics)`. A metric is a `[]` float32 (averaged over the updates
+        between two log lines; not finite means that the run has failed) or a `Mean`.
+      num_updates: updates in the whole run.
+      steps_per_update: environment steps (or samples) an update consumes, for the progress line
+        and the `env_steps` column.
+      evaluate: `(key, state) -> metrics`, jitted and vmapped by the runner at the end of a run (and
+        every `eval_every` log lines where asked for); its metrics are logged as `eval/<name>`.
+      record: `(key, state) -> frames`, on the host, for one seed's unbatched state: a list of
+        `[height, width, 3]` uint8 pictures of one evaluated episode.
+      headline: names of the metrics to show in the progress line and to plot first.
+    """
+
+    init: Callable[[jax.Array], State]
+    update: Callable[[State], tuple[State, Metrics]]
+    num_updates: int
+    steps_per_update: int
+    evaluate: Callable[[jax.Array, State], Metrics] | None = None
+    record: Callable[[jax.Array, State], list[Any]] | None = None
+    headline: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """A registered experiment: what `jaxrl run NAME` needs to know.
+
+    Attributes:
+      name: as on the command line.
+      config: a frozen dataclass class with a default for every field; each field is an option.
+      build: `config -> Experiment`. Raises `ConfigError` for a value it cannot use.
+      summary: one line for `jaxrl list`.
+      paper: citation, or "" for a baseline.
+    """
+
+    name: str
+    config: type
+    build: Callable[[Any], Experiment]
+    summary: str
+    paper: str = ""
+
+
+class ConfigError(ValueError):
+    """A config value that cannot be used: names the field, the value and what would be right."""
+
+    def __init__(self, field: str, value: Any, expected: str):
+        super().__init__(f"{field}={value!r}: {expected}")
+        self.field, self.value, self.expected = field, value, expected
+
+
+def registered(package: str = "experiments") -> dict[str, Spec]:
+    """Every `EXPERIMENT` of the scripts in `package`, by name, in alphabetical order."""
+    found = {}
+    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        if not module.name.startswith("_"):
+            spec = getattr(importlib.import_module(f"{package}.{module.name}"), "EXPERIMENT", None)
+            if spec is not None:
+                found[spec.name] = spec
+    return dict(sorted(found.items()))
+
+
+def get(name: str, package: str = "experiments") -> Spec:
+    """The experiment called `name`.
+
+    Raises:
+      ConfigError: for an unknown name, with close matches.
+    """
+    specs = registered(package)
+    if name not in specs:
+        close = difflib.get_close_matches(name, specs, n=3, cutoff=0.4)
+        hint = f"did you mean {' or '.join(close)}?" if close else f"one of {', '.join(specs)}"
+        raise ConfigError("experiment", name, hint)
+    return specs[name]
