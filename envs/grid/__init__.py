@@ -1,0 +1,1 @@
+"""A MiniGrid-compatible grid world in JAX: engine, levels, pictures, and import from MiniGrid."""

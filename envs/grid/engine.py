@@ -1,0 +1,289 @@
+"""The MiniGrid step, observation and episode rules for any level, as straight-line array code.
+
+Everything that differs between levels is in a `Level` record of pure functions: how to draw one, and
+what ends an episode. The rest follows `MiniGridEnv.step` of Farama MiniGrid (Chevalier-Boisvert et
+al., 2023) cell for cell; `tests/grid` holds both against each other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from envs import core, spaces
+from envs.grid import cells, view
+from envs.grid.cells import DROP, FORWARD, LEFT, PICKUP, RIGHT, TOGGLE
+
+
+class Layout(NamedTuple):
+    """A freshly drawn level.
+
+    Attributes:
+      grid: `[height, width]` uint8 cells (`envs.grid.cells`), outer wall included.
+      position: `[2]` int32, the agent's column and row.
+      direction: `[]` int32, 0 right, 1 down, 2 left, 3 up.
+      mission: `[4]` uint8, numbers that make the mission text of this level (colours, kinds).
+      extra: pytree of whatever the level's rules need (a target's position, say).
+    """
+
+    grid: jax.Array
+    position: jax.Array
+    direction: jax.Array
+    mission: jax.Array = np.zeros(4, np.uint8)  # type: ignore[assignment]
+    extra: Any = ()
+
+
+@struct.dataclass
+class GridState:
+    """A running episode.
+
+    Attributes:
+      grid: `[height + 2 pad, width + 2 pad]` uint8 cells; `pad = view_size - 1` rings of wall are
+        stored so that the view is one slice. `GridWorld.cells_of` takes them off.
+      position, direction, mission, extra: as in `Layout`.
+      carrying: `[]` uint8, the cell in the agent's hands, `EMPTY` for none.
+      time: `[]` int32, steps since the episode began.
+    """
+
+    grid: jax.Array
+    position: jax.Array
+    direction: jax.Array
+    carrying: jax.Array
+    time: jax.Array
+    mission: jax.Array
+    extra: Any
+
+
+class Transition(NamedTuple):
+    """What a level's `outcome` may look at.
+
+    Attributes:
+      before, after: the states around the action.
+      action: `[]` int32.
+      ahead: `[]` uint8, the cell in front of the agent before the action.
+      ahead_index: `[2]` int32, its column and row.
+      reward, terminated: what MiniGrid's common rules say (goal reached, lava entered).
+      success: `[]` float32, the reward a success earns at this step, `1 - 0.9 t / max_steps`.
+    """
+
+    before: GridState
+    after: GridState
+    action: jax.Array
+    ahead: jax.Array
+    ahead_index: jax.Array
+    reward: jax.Array
+    terminated: jax.Array
+    success: jax.Array
+
+
+Outcome = Callable[[Transition], tuple[jax.Array, jax.Array]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Level:
+    """A family of levels: pure functions and static sizes.
+
+    Attributes:
+      name: MiniGrid's name without `MiniGrid-` and `-v0`.
+      width, height: cells, outer wall included.
+      max_steps: default length of an episode.
+      generate: `key -> Layout`.
+      outcome: `Transition -> (reward, terminated)`; None for the common rules alone.
+      before_step: `(key, state, action) -> state`, moves things before the agent acts.
+      remap: `action -> action`, for levels in which MiniGrid reinterprets actions.
+      num_actions: 7, or fewer where MiniGrid allows fewer.
+      see_through_walls: as MiniGrid sets it for the level.
+      cheap: whether drawing a level costs less than looking one up (then auto-reset is exact).
+      mission: `[4] uint8 -> text`, MiniGrid's mission string.
+    """
+
+    name: str
+    width: int
+    height: int
+    max_steps: int
+    generate: Callable[[jax.Array], Layout]
+    outcome: Outcome | None = None
+    before_step: Callable[[jax.Array, GridState, jax.Array], GridState] | None = None
+    remap: Callable[[jax.Array], jax.Array] | None = None
+    num_actions: int = 7
+    see_through_walls: bool = False
+    cheap: bool = False
+    mission: Callable[[np.ndarray], str] = lambda _: "get to the green goal square"
+
+
+class GridWorld(core.Environment[GridState, core.EnvParams]):
+    """One level as an environment without auto-reset.
+
+    Observations are dictionaries: `image` `[view_size, view_size, 3]` uint8 as MiniGrid encodes it
+    (`[column, row, (object, colour, state)]`), `direction` `[]` int32, `mission` `[4]` uint8. With
+    `view="full"` the image is the whole level, `[width, height, 3]`, the agent drawn in as
+    MiniGrid's `FullyObsWrapper` does. `info` holds `position` `[2]` int32 and `direction`.
+
+    Args:
+      level: the level.
+      view: "egocentric" or "full".
+      view_size: odd side of the egocentric view, 3 to 15.
+    """
+
+    def __init__(self, level: Level, view: str = "egocentric", view_size: int = 7):
+        if view not in ("egocentric", "full"):
+            raise ValueError(f"view={view!r}: 'egocentric' or 'full'")
+        if view_size % 2 == 0 or not 3 <= view_size <= 15:
+            raise ValueError(f"view_size={view_size!r}: an odd number from 3 to 15")
+        self.level, self.view, self.view_size = level, view, view_size
+
+    @property
+    def name(self) -> str:
+        return self.level.name
+
+    @property
+    def default_params(self) -> core.EnvParams:
+        return core.EnvParams(max_steps_in_episode=self.level.max_steps)
+
+    @property
+    def pad(self) -> int:
+        """Rings of wall around the stored grid."""
+        return self.view_size - 1
+
+    @property
+    def num_actions(self) -> int:
+        return self.level.num_actions
+
+    def action_space(self, params: core.EnvParams | None = None) -> spaces.Discrete:
+        return spaces.Discrete(self.level.num_actions)
+
+    def observation_space(self, params: core.EnvParams | None = None) -> spaces.Dict:
+        side = (self.view_size, self.view_size)
+        shape = side if self.view == "egocentric" else (self.level.width, self.level.height)
+        return spaces.Dict.of(
+            {
+                "image": spaces.Box(0, 10, (*shape, 3), jnp.uint8),
+                "direction": spaces.Discrete(4),
+                "mission": spaces.Box(0, 255, (4,), jnp.uint8),
+            }
+        )
+
+    def start(self, layout: Layout) -> GridState:
+        """The state at the beginning of an episode on a given level."""
+        pad = self.pad
+        return GridState(
+            grid=jnp.pad(
+                jnp.asarray(layout.grid, jnp.uint8), pad, constant_values=cells.WALL_CELL
+            ),
+            position=jnp.asarray(layout.position, jnp.int32),
+            direction=jnp.asarray(layout.direction, jnp.int32),
+            carrying=jnp.asarray(cells.EMPTY, jnp.uint8),
+            time=jnp.asarray(0, jnp.int32),
+            mission=jnp.asarray(layout.mission, jnp.uint8),
+            extra=jax.tree.map(jnp.asarray, layout.extra),
+        )
+
+    def cells_of(self, state: GridState) -> jax.Array:
+        """`[..., height, width]` uint8 cells of a state, without the stored rings of wall."""
+        pad = self.pad
+        return state.grid[..., pad:-pad, pad:-pad]
+
+    def reset(
+        self, key: jax.Array, params: core.EnvParams | None = None
+    ) -> tuple[dict[str, jax.Array], GridState]:
+        state = self.start(self.level.generate(key))
+        return self.observe(state), state
+
+    def observe(self, state: GridState) -> dict[str, jax.Array]:
+        """The observation of a state."""
+        if self.view == "full":
+            image = cells.triples(self.cells_of(state).T)
+            here = jnp.stack([jnp.uint8(cells.AGENT), jnp.uint8(cells.RED), state.direction.astype(jnp.uint8)])
+            image = image.at[state.position[0], state.position[1]].set(here)
+        else:
+            image = view.egocentric(
+                state.grid,
+                state.position,
+                state.direction,
+                state.carrying,
+                self.view_size,
+                self.level.see_through_walls,
+            )
+        return {"image": image, "direction": state.direction, "mission": state.mission}
+
+    def step(
+        self,
+        key: jax.Array,
+        state: GridState,
+        action: jax.Array,
+        params: core.EnvParams | None = None,
+    ) -> tuple[dict[str, jax.Array], GridState, jax.Array, jax.Array, jax.Array, core.Info]:
+        max_steps = (params or self.default_params).max_steps_in_episode
+        level = self.level
+        if level.remap is not None:
+            action = level.remap(action)
+        before, moved = state, state
+        if level.before_step is not None:
+            moved = level.before_step(key, state, action)
+        after, ahead, ahead_index = act(moved, action, self.pad)
+
+        forward, ahead_kind = action == FORWARD, cells.kind(ahead)
+        success = 1.0 - 0.9 * (after.time / max_steps)
+        reward = jnp.where(forward & (ahead_kind == cells.GOAL), success, 0.0)
+        terminated = forward & ((ahead_kind == cells.GOAL) | (ahead_kind == cells.LAVA))
+        if level.outcome is not None:
+            reward, terminated = level.outcome(
+                Transition(before, after, action, ahead, ahead_index, reward, terminated, success)
+            )
+        truncated = after.time >= max_steps
+        info = {"position": after.position, "direction": after.direction}
+        return self.observe(after), after, reward.astype(jnp.float32), terminated, truncated, info
+
+    def render(
+        self, state: GridState, params: core.EnvParams | None = None, tile_size: int = 16
+    ) -> np.ndarray:
+        """`[height * tile_size, width * tile_size, 3]` uint8 picture, the agent's view highlighted."""
+        from envs.grid import render  # pictures are for people: nothing else loads NumPy drawing
+
+        return render.picture(self, state, tile_size)
+
+
+def act(state: GridState, action: jax.Array, pad: int) -> tuple[GridState, jax.Array, jax.Array]:
+    """One action by MiniGrid's common rules: turn, walk, pick up, drop, toggle.
+
+    Returns:
+      The next state, the cell that was in front of the agent (uint8), and its `[2]` int32 column
+      and row.
+    """
+    x, y, d = state.position[0], state.position[1], state.direction
+    ahead_x = x + (d == 0).astype(jnp.int32) - (d == 2).astype(jnp.int32)
+    ahead_y = y + (d == 1).astype(jnp.int32) - (d == 3).astype(jnp.int32)
+    stride = state.grid.shape[-1]
+    flat = state.grid.reshape(-1)
+    index = (ahead_y + pad) * stride + ahead_x + pad
+    ahead = flat.at[index].get(mode="promise_in_bounds")
+    kind, color_bits = cells.kind(ahead), ahead & ~cells.KIND_MASK
+    empty_hands = state.carrying == cells.EMPTY
+
+    walks = (action == FORWARD) & cells.walkable(ahead)
+    picks = (action == PICKUP) & cells.portable(ahead) & empty_hands
+    drops = (action == DROP) & (kind == cells.EMPTY) & ~empty_hands
+    has_key = state.carrying == (color_bits | cells.KEY)
+
+    toggled = jnp.where(kind == cells.OPEN_DOOR, color_bits | cells.CLOSED_DOOR, ahead)
+    opens = (kind == cells.CLOSED_DOOR) | ((kind == cells.LOCKED_DOOR) & has_key)
+    toggled = jnp.where(opens, color_bits | cells.OPEN_DOOR, toggled)
+    toggled = jnp.where(kind == cells.KEY_BOX, color_bits | cells.KEY, toggled)
+    toggled = jnp.where(kind == cells.BOX, cells.EMPTY_CELL, toggled)
+
+    now_ahead = jnp.where(action == TOGGLE, toggled, ahead)
+    now_ahead = jnp.where(picks, cells.EMPTY_CELL, jnp.where(drops, state.carrying, now_ahead))
+    after = state.replace(
+        grid=flat.at[index].set(now_ahead, mode="promise_in_bounds").reshape(state.grid.shape),
+        position=jnp.stack([jnp.where(walks, ahead_x, x), jnp.where(walks, ahead_y, y)]),
+        direction=(d + (action == RIGHT) - (action == LEFT)) & 3,
+        carrying=jnp.where(picks, ahead, jnp.where(drops, cells.EMPTY_CELL, state.carrying)),
+        time=state.time + 1,
+    )
+    return after, ahead, jnp.stack([ahead_x, ahead_y])

@@ -1,0 +1,17 @@
+"""Every level by name: `LEVELS[name]` is `(factory, arguments)`, names as in MiniGrid.
+
+Each module of this folder has a `LEVELS` table of its own; a new level needs a generator there and
+a line in its table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from envs.grid.engine import Level
+from envs.grid.levels import doorkey, empty, fourrooms, multiroom
+
+LEVELS: dict[str, tuple[Callable[..., Level], dict[str, Any]]] = {}
+for _module in (empty, doorkey, fourrooms, multiroom):
+    LEVELS.update(_module.LEVELS)

@@ -1,0 +1,37 @@
+"""Empty: a room with a goal in the far corner (MiniGrid `EmptyEnv`)."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from envs.grid import cells, layout
+from envs.grid.engine import Layout, Level
+
+
+def empty(
+    size: int = 8, random_start: bool = False, max_steps: int | None = None, name: str = "Empty"
+) -> Level:
+    """An empty `size` x `size` room; the agent starts in the corner or anywhere."""
+    if size < 4:
+        raise ValueError(f"size={size!r}: at least 4, walls included")
+    grid = layout.room(size, size)
+    grid[size - 2, size - 2] = cells.GOAL_CELL
+
+    def generate(key: jax.Array) -> Layout:
+        if not random_start:
+            return Layout(grid, jnp.array([1, 1], jnp.int32), jnp.int32(0))
+        place_key, turn_key = jax.random.split(key)
+        return Layout(
+            jnp.asarray(grid),
+            layout.random_free(place_key, grid),
+            layout.random_direction(turn_key),
+        )
+
+    steps = 4 * size**2 if max_steps is None else max_steps
+    return Level(name, size, size, steps, generate, cheap=not random_start)
+
+
+LEVELS = {f"Empty-{n}x{n}": (empty, {"size": n}) for n in (5, 6, 8, 16)} | {
+    f"Empty-Random-{n}x{n}": (empty, {"size": n, "random_start": True}) for n in (5, 6, 8, 16)
+}

@@ -1,0 +1,37 @@
+"""FourRooms: four rooms joined by four gaps, agent and goal anywhere (MiniGrid `FourRoomsEnv`)."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+
+from envs.grid import cells, layout
+from envs.grid.engine import Layout, Level
+
+
+def four_rooms(size: int = 19, max_steps: int | None = None, name: str = "FourRooms") -> Level:
+    """A `size` x `size` grid split in four; a gap at a random place in each inner wall."""
+    if size < 7 or size % 2 == 0:
+        raise ValueError(f"size={size!r}: an odd number of at least 7")
+    half = size // 2
+    base = layout.room(size, size)
+    base[half, :] = cells.WALL_CELL
+    base[:, half] = cells.WALL_CELL
+
+    def generate(key: jax.Array) -> Layout:
+        gaps_key, agent_key, turn_key, goal_key = jax.random.split(key, 4)
+        # MiniGrid draws gaps in [1, half) and [half + 1, 2 half) from the corner of each room
+        gaps = jax.random.randint(gaps_key, (4,), 1, half) + jnp.array([0, half, 0, half])
+        grid = layout.put(base, half, gaps[0], cells.EMPTY_CELL)
+        grid = layout.put(grid, half, gaps[1], cells.EMPTY_CELL)
+        grid = layout.put(grid, gaps[2], half, cells.EMPTY_CELL)
+        grid = layout.put(grid, gaps[3], half, cells.EMPTY_CELL)
+        agent = layout.random_free(agent_key, grid)
+        goal = layout.random_free(goal_key, grid, agent=agent)
+        grid = layout.put(grid, goal[0], goal[1], cells.GOAL_CELL)
+        return Layout(grid, agent, layout.random_direction(turn_key))
+
+    return Level(name, size, size, 100 if max_steps is None else max_steps, generate)
+
+
+LEVELS = {"FourRooms": (four_rooms, {})}

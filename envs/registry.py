@@ -1,0 +1,156 @@
+"""`make` and `registered`: environments by name, with clear errors for names and options.
+
+A name is looked up in the grid levels (MiniGrid's names without `MiniGrid-` and `-v0`) and in classic
+control. Options that `make` takes itself choose wrappers; all others go to the environment's own
+factory (`size=12`, `view_size=9`, ...).
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from envs import wrappers
+from envs.core import Environment
+from envs.grid.engine import GridWorld
+from envs.grid.levels import LEVELS
+
+Factory = Callable[..., tuple[Environment, str]]
+
+_registry: dict[str, Factory] = {}
+
+
+class UnknownEnvironment(ValueError):
+    """No environment has this name; the message lists close ones."""
+
+
+class UnknownOption(ValueError):
+    """No such option for this environment; the message lists the right ones."""
+
+
+def register(name: str, factory: Factory) -> None:
+    """Adds an environment.
+
+    Args:
+      name: its name for `make`.
+      factory: `(**options) -> (environment without auto-reset, its default auto-reset mode)`.
+
+    Raises:
+      ValueError: if the name is taken.
+    """
+    if name in _registry:
+        raise ValueError(f"environment {name!r} is registered already")
+    _registry[name] = factory
+
+
+def registered() -> list[str]:
+    """Names for `make`, in alphabetical order."""
+    return sorted(_registry)
+
+
+def close_matches(name: str, known: list[str]) -> str:
+    """A hint for a misspelt name."""
+    lower = {k.lower(): k for k in known}
+    close = difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)
+    if close:
+        return f"did you mean {' or '.join(lower[c] for c in close)}?"
+    return f"one of {', '.join(known[:12])}{', ...' if len(known) > 12 else ''}"
+
+
+def make(
+    name: str,
+    *,
+    auto_reset: str | None = None,
+    bank_size: int = 256,
+    max_steps: int | None = None,
+    num_contexts: int | None = None,
+    context_seed: int = 0,
+    distractors: int = 0,
+    noise: int = 0,
+    time_counter: bool = False,
+    log: bool = True,
+    **options: Any,
+) -> tuple[Environment, Any]:
+    """An environment and its default parameters.
+
+    Args:
+      name: as `registered()` lists them; MiniGrid's full ids (`MiniGrid-DoorKey-8x8-v0`) work too.
+      auto_reset: "exact", "bank" or "none" (see `wrappers.AutoReset`); None takes the
+        environment's default, "bank" where drawing a level is expensive.
+      bank_size: levels in a bank.
+      max_steps: episode length; None keeps the environment's own.
+      num_contexts: draw episodes from this many fixed levels only.
+      context_seed: which levels those are.
+      distractors: coloured balls that drift over the floor of a grid level, seen but never touched.
+      noise: fresh random bits in every observation.
+      time_counter: put the step number into every observation.
+      log: put `episode_return`, `episode_length`, `episode_done` into `info`.
+      **options: for the environment itself.
+
+    Raises:
+      UnknownEnvironment: for a name nobody registered, with close matches.
+      UnknownOption: for an option the environment does not have, with the ones it has.
+    """
+    known = name.removeprefix("MiniGrid-").removesuffix("-v0") if name.startswith("MiniGrid-") else name
+    if known not in _registry:
+        raise UnknownEnvironment(
+            f"environment {name!r} is not known: {close_matches(known, registered())}"
+        )
+    env, default_reset = _registry[known](**options)
+    if distractors:
+        from envs.grid.distractors import MovingDistractors
+
+        if not isinstance(env, GridWorld):
+            raise UnknownOption(f"distractors={distractors!r}: {name} is not a grid level")
+        env = MovingDistractors(env, distractors)
+    if num_contexts is not None:
+        env = wrappers.FixedContexts(env, num_contexts, context_seed)
+    if max_steps is not None:
+        env = _limited(env, max_steps)
+    mode = default_reset if auto_reset is None else auto_reset
+    if mode != "none":
+        env = wrappers.AutoReset(env, mode, bank_size)
+    if log:
+        env = wrappers.EpisodeLog(env)
+    if noise:
+        env = wrappers.NoiseChannel(env, noise)
+    if time_counter:
+        env = wrappers.TimeCounter(env)
+    return env, env.default_params
+
+
+def _limited(env: Environment, steps: int) -> Environment:
+    return wrappers.TimeLimit(env, steps)
+
+
+def check_options(name: str, allowed: list[str], options: dict[str, Any]) -> None:
+    """Refuses options that `name` does not have.
+
+    Raises:
+      UnknownOption: naming the option and close matches.
+    """
+    for option in options:
+        if option not in allowed:
+            own = [p for p, v in inspect.signature(make).parameters.items() if v.kind == v.KEYWORD_ONLY]
+            hint = close_matches(option, sorted(set(own) | set(allowed)))
+            raise UnknownOption(f"{name} has no option {option!r}: {hint}")
+
+
+def _grid_factory(name: str) -> Factory:
+    build, arguments = LEVELS[name]
+    level_options = [p for p in inspect.signature(build).parameters if p != "name"]
+    world_options = ("view", "view_size")
+
+    def factory(**options: Any) -> tuple[Environment, str]:
+        check_options(name, [*level_options, *world_options], options)
+        world = {k: options.pop(k) for k in world_options if k in options}
+        level = build(**{**arguments, **options}, name=name)
+        return GridWorld(level, **world), "exact" if level.cheap else "bank"
+
+    return factory
+
+
+for _name in LEVELS:
+    register(_name, _grid_factory(_name))
