@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -37,13 +38,12 @@ class Mean(NamedTuple):
     """
 
     total: jax.Array
-    count: jax.Array
+    count: jax.Array  # type: ignore[assignment]  # hides tuple.count, which nobody calls
 
     @classmethod
     def where(cls, values: jax.Array, mask: jax.Array) -> Mean:
         """Of `values` where `mask` (same shape, bool) holds."""
-        mask = mask.astype(jnp.float32)
-        return cls(jnp.sum(values * mask), jnp.sum(mask))
+        return cls(jnp.sum(jnp.where(mask, values, 0.0)), jnp.sum(mask.astype(jnp.float32)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +83,7 @@ class Spec:
       build: `config -> Experiment`. Raises `ConfigError` for a value it cannot use.
       summary: one line for `jaxrl list`.
       paper: citation, or "" for a baseline.
+      length: config fields that set how long a run is and may change when it is resumed.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Spec:
     build: Callable[[Any], Experiment]
     summary: str
     paper: str = ""
+    length: tuple[str, ...] = ("total_steps", "num_updates")
 
 
 class ConfigError(ValueError):
@@ -117,6 +119,11 @@ def get(name: str, package: str = "experiments") -> Spec:
     Raises:
       ConfigError: for an unknown name, with close matches.
     """
+    module = f"{package}.{name.replace('-', '_')}"
+    if name.replace("-", "_").isidentifier() and importlib.util.find_spec(module):
+        spec = getattr(importlib.import_module(module), "EXPERIMENT", None)
+        if spec is not None and spec.name == name:  # without importing the others
+            return spec
     specs = registered(package)
     if name not in specs:
         close = difflib.get_close_matches(name, specs, n=3, cutoff=0.4)

@@ -1,0 +1,296 @@
+"""The `jaxrl` command: `list`, `run NAME`, `report DIR...`, `bench [NAME]`.
+
+Options come from dataclasses through tyro: an experiment's config fields and the runner's `Options`
+stand side by side, with `-` or `_` between words. Bad input ends in one line on stderr and exit code
+2. Modules that import JAX are imported by the command that needs them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import os
+import pkgutil
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxrl_suite.runner.errors import RunError
+from jaxrl_suite.runner.suggest import hint
+
+if TYPE_CHECKING:
+    from jaxrl_suite.experiment import Spec
+
+USAGE = """\
+usage: jaxrl COMMAND ...
+
+  jaxrl list                     experiments and environments
+  jaxrl run NAME [OPTIONS]       train; `jaxrl run NAME --help` lists NAME's options
+  jaxrl report DIR... [OPTIONS]  compare runs: curves, table, CSV, JSON
+  jaxrl bench [NAME] [OPTIONS]   benchmarks; without NAME the whole suite
+"""
+LIST_USAGE = "usage: jaxrl list\n\nLists the experiments and the environments there are.\n"
+RUN_USAGE = """\
+usage: jaxrl run NAME [OPTIONS]
+
+Trains experiment NAME. `jaxrl list` shows the names, `jaxrl run NAME --help` NAME's options.
+"""
+BENCH_USAGE = """\
+usage: jaxrl bench [NAME] [OPTIONS]
+
+Runs benchmark NAME, or the whole suite; `jaxrl bench NAME --help` lists NAME's options.
+"""
+HELP = ("-h", "--help")
+
+
+def main(argv: Sequence[str] | None = None, package: str = "experiments") -> int:
+    """The `jaxrl` command. Returns the exit code; `package` holds the experiment scripts."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    _find_checkout(package)
+    commands: dict[str, Callable[[list[str]], int]] = {
+        "list": lambda rest: _list(rest, package),
+        "run": lambda rest: _run(rest, package),
+        "report": _report,
+        "bench": _bench,
+    }
+    if not arguments or arguments[0] in HELP:
+        print(USAGE, end="")
+        return 0
+    if arguments[0] not in commands:
+        return _fail(f"unknown command {arguments[0]!r}: {hint(arguments[0], commands)}")
+    return _guarded(lambda: commands[arguments[0]](arguments[1:]))
+
+
+def run_script(spec: Spec, argv: Sequence[str] | None = None) -> None:
+    """For `if __name__ == "__main__":` in an experiment's script; ends the process."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    main_module = sys.modules.get("__main__")
+    module = getattr(getattr(main_module, "__spec__", None), "name", None)
+    start = ["python", "-m", module] if module else ["python", sys.argv[0]]
+    sys.exit(_guarded(lambda: _run_spec(spec, arguments, shlex.join(start))))
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main())
+
+
+def _guarded(command: Callable[[], int]) -> int:
+    """Runs a command; expected errors become one line and an exit code."""
+    try:
+        return command()
+    except RunError as error:
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 130)
+    except BrokenPipeError:  # the reader of our output (head, say) has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except ValueError as error:
+        if not _is_config_error(error):
+            raise
+        return _fail(str(error))
+
+
+def _is_config_error(error: BaseException) -> bool:
+    from jaxrl_suite.experiment import ConfigError
+
+    return isinstance(error, ConfigError)
+
+
+def _fail(message: str, code: int = 2) -> int:
+    print("jaxrl: " + " ".join(message.split()), file=sys.stderr, flush=True)
+    return code
+
+
+def _find_checkout(package: str) -> None:
+    """Makes `experiments` and `benchmarks` of a checkout importable from its root."""
+    here = str(Path.cwd())
+    if here not in sys.path and any((Path(here) / p).is_dir() for p in (package, "benchmarks")):
+        sys.path.append(here)
+
+
+def _list(rest: list[str], package: str) -> int:
+    if rest and rest[0] in HELP:
+        print(LIST_USAGE, end="")
+        return 0
+    if rest:
+        return _fail(f"unknown argument {rest[0]!r}: jaxrl list takes none")
+    import rich.box
+    from rich.console import Console
+    from rich.table import Table
+
+    import envs
+    from jaxrl_suite import experiment
+
+    console = Console()
+    table = Table("experiment", "what it is", "paper", box=rich.box.SIMPLE, title_justify="left")
+    for spec in experiment.registered(package).values():
+        table.add_row(spec.name, spec.summary, spec.paper)
+    console.print(table)
+    console.print("environments (--env NAME):", highlight=False)
+    if console.is_terminal:
+        from rich.columns import Columns
+
+        console.print(Columns(envs.registered(), padding=(0, 2)))
+    else:
+        print("\n".join(f"  {name}" for name in envs.registered()))
+    return 0
+
+
+def _run(rest: list[str], package: str) -> int:
+    if rest and rest[0] in HELP:
+        print(RUN_USAGE, end="")
+        return 0
+    if not rest or rest[0].startswith("-"):
+        return _fail("run: name the experiment first: jaxrl run NAME [OPTIONS]; see jaxrl list")
+    from jaxrl_suite import experiment
+
+    spec = experiment.get(rest[0], package)
+    return _run_spec(spec, rest[1:], shlex.join(["jaxrl", "run", rest[0]]))
+
+
+def _run_spec(spec: Spec, arguments: list[str], start: str) -> int:
+    from jaxrl_suite import runner
+    from jaxrl_suite.runner import compile_cache, options
+
+    config, chosen = parse_run(spec, arguments, start)
+    compile_cache.configure(chosen.compile_cache)
+    assert isinstance(chosen, options.Options)
+    runner.run(spec, config, chosen, f"{start} {shlex.join(arguments)}".strip())
+    return 0
+
+
+def parse_run(spec: Spec, arguments: Sequence[str], prog: str) -> tuple[Any, Any]:
+    """An experiment's config and the runner's options from a command line.
+
+    With `--resume`, the run's own config and seeds are the defaults, so that none need repeating.
+
+    Raises:
+      RunError: for an unknown option or an unusable value.
+    """
+    from jaxrl_suite.runner import folder
+    from jaxrl_suite.runner.options import Options
+
+    shared = {f.name for f in dataclasses.fields(spec.config)} & {
+        f.name for f in dataclasses.fields(Options)
+    }
+    if shared:
+        raise RunError(f"config of {spec.name}: {sorted(shared)} are the runner's own options")
+    defaults = {"config": spec.config(), "options": Options()}
+    about = f"{spec.summary} {spec.paper}".strip()
+    parsed = parse(defaults, arguments, prog, about)
+    first = parsed["options"]
+    stored = folder.read(first.out) if first.resume and first.out is not None else None
+    if stored is not None and stored["experiment"] == spec.name:
+        defaults = {
+            "config": folder.with_values(spec.config(), stored["config"]),
+            "options": folder.with_values(Options(), stored["runner"]),
+        }
+        parsed = parse(defaults, arguments, prog, about)
+    return parsed["config"], parsed["options"]
+
+
+def parse(
+    defaults: dict[str, Any], arguments: Sequence[str], prog: str, about: str
+) -> dict[str, Any]:
+    """Parses options into the dataclass instances of `defaults`, all at the top level.
+
+    Raises:
+      RunError: in one line, with close matches for an unknown option.
+    """
+    import contextlib
+    import io
+    from typing import Annotated
+
+    import tyro
+
+    both = dataclasses.make_dataclass(
+        "Arguments",
+        [
+            (name, Annotated[type(value), tyro.conf.arg(name="")])  # type: ignore[misc]
+            for name, value in defaults.items()
+        ],
+        frozen=True,
+    )
+    errors = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(errors):
+            parsed, unknown = tyro.cli(
+                both,
+                default=both(**defaults),
+                args=list(arguments),
+                prog=prog,
+                description=about,
+                return_unknown_args=True,
+            )
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise RunError(_first_sentence(errors.getvalue())) from None
+    if unknown:
+        known = [f"--{n}" for value in defaults.values() for n in _option_names(value)]
+        asked = unknown[0].partition("=")[0].replace("_", "-")
+        if not asked.startswith("-"):
+            raise RunError(f"unexpected argument {unknown[0]!r}; options start with --")
+        close = hint(asked, known)
+        if not close.startswith("did you mean"):
+            close = f"{prog} --help lists them"
+        raise RunError(f"unknown option {asked}: {close}")
+    return {name: getattr(parsed, name) for name in defaults}
+
+
+def _option_names(value: Any, prefix: str = "") -> list[str]:
+    names = []
+    for field in dataclasses.fields(value):
+        inner = getattr(value, field.name)
+        name = prefix + field.name.replace("_", "-")
+        if dataclasses.is_dataclass(inner):
+            names += _option_names(inner, f"{name}.")
+        else:
+            names += [name, f"no-{name}"] if isinstance(inner, bool) else [name]
+    return names
+
+
+def _first_sentence(boxed: str) -> str:
+    """tyro's error without its frame: the text above the first rule."""
+    lines = []
+    for line in boxed.splitlines()[1:]:
+        text = line.strip("│╭╮╰╯ ")
+        if text and set(text) <= {"─"}:
+            break
+        lines.append(text)
+    return " ".join(lines) or boxed.strip()
+
+
+def _report(rest: list[str]) -> int:
+    from jaxrl_suite.runner.report import ReportOptions, report
+
+    directories = []
+    while rest and not rest[0].startswith("-"):
+        directories.append(Path(rest.pop(0)))
+    about = "Compares runs: learning curves and final values. DIR... come first."
+    options = parse({"options": ReportOptions()}, rest, "jaxrl report DIR...", about)["options"]
+    report(directories, options)
+    return 0
+
+
+def _bench(rest: list[str]) -> int:
+    if rest and rest[0] in HELP:
+        print(BENCH_USAGE, end="")
+        return 0
+    name = rest.pop(0) if rest and not rest[0].startswith("-") else "suite"
+    try:
+        package = importlib.import_module("benchmarks")
+    except ModuleNotFoundError:
+        return _fail("bench: no package benchmarks here; run it from the repository's root")
+    names = sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name[0] != "_")
+    if name not in names:
+        return _fail(f"unknown benchmark {name!r}: {hint(name, names)}")
+    return int(importlib.import_module(f"benchmarks.{name}").main(rest) or 0)
+
+
+if __name__ == "__main__":
+    entry()

@@ -1,0 +1,133 @@
+"""What follows training: final evaluation, `summary.json`, plots, the video, a table of results."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax
+from rich.console import Console
+from rich.table import Table
+
+from jaxrl_suite.experiment import State
+from jaxrl_suite.runner import folder, machine, segment
+from jaxrl_suite.runner.curves import Curves
+
+if TYPE_CHECKING:
+    from jaxrl_suite.runner.loop import _Job
+
+_RECORDING = 0x766964  # separates the recorded episode's key from training keys
+
+
+def finish(job: _Job, states: State) -> dict[str, Any]:
+    """Evaluates, reports and records; returns what `summary.json` holds.
+
+    The state is saved already, so a run stopped in here finishes when it is resumed.
+    """
+    if job.program.eval_names and job.evaluated_at != job.done:
+        metrics = job.evaluate(states)
+        for sink in job.sinks:
+            sink.log(job.env_steps, metrics)
+    job.table.write(job.out / "metrics.parquet")
+    _check_stop(job)
+    curves = Curves.of(job.spec.name, folder.plain(job.config), job.table.arrow())
+    summary = summarise(job, curves)
+    write_json(job.out / "summary.json", summary)
+    headline = job.experiment.headline
+    if job.options.plots:
+        from jaxrl_suite.runner import plots
+
+        plots.write_run(job.out / "plots", curves, headline, job.options.aggregate)
+        _check_stop(job)
+    if job.options.video and job.experiment.record is not None:
+        _record(job, states)
+    shown = [name for name in headline if name in summary["final"]] or list(summary["final"])[:8]
+    print_finals(job.console, {job.spec.name: summary["final"]}, shown)
+    speed = f"{summary['steps_per_second']:,.0f} env steps/s, " if job.trained else ""
+    job.message(
+        f"{job.env_steps:,} env steps a seed in {summary['wall_s']:.1f} s "
+        f"({speed}compiling {summary['compile_s']:.1f} s); results in {job.out}"
+    )
+    return summary
+
+
+def _check_stop(job: _Job) -> None:
+    if job.stop.signal:
+        job.interrupted("trained and saved, its report unfinished")
+
+
+def _record(job: _Job, states: State) -> None:
+    from jaxrl_suite.runner import video
+
+    record = job.experiment.record
+    assert record is not None
+    key = jax.random.fold_in(jax.random.key(job.options.seed), _RECORDING)
+    try:
+        frames = record(key, segment.one_seed(states))
+    except NotImplementedError as error:  # an environment that draws no pictures
+        job.message(f"no video: {error}")
+        return
+    video.write_gif(job.out / "video" / "episode.gif", frames)
+
+
+def summarise(job: _Job, curves: Curves) -> dict[str, Any]:
+    """Everything about a run that fits in a small JSON file; `None` stands for not-a-number."""
+    finals = curves.finals()
+    steps = job.trained * job.experiment.steps_per_update * job.options.seeds
+    return {
+        "experiment": job.spec.name,
+        "paper": job.spec.paper,
+        "command": job.command,
+        "config": folder.plain(job.config),
+        "runner": {name: getattr(job.options, name) for name in folder.RUNNER_FIELDS},
+        "updates": job.done,
+        "env_steps": job.env_steps,
+        "final": finals,
+        "evaluation": {k: v for k, v in finals.items() if k.startswith("eval/")},
+        "headline": list(job.experiment.headline),
+        "wall_s": job.wall_s,
+        "compile_s": job.compile_s,
+        "train_s": job.train_s,
+        "steps_per_second": steps / job.train_s if job.train_s else None,
+        "commit": machine.commit(),
+        "versions": machine.versions(),
+        "machine": machine.describe(),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replaces `path` atomically."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
+    os.replace(partial, path)
+
+
+def print_finals(
+    console: Console, runs: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]
+) -> None:
+    """A table of final values: mean, interquartile mean and the mean's 95% interval over seeds."""
+    table = Table(title="final values (mean over the last tenth of the log lines)")
+    if len(runs) > 1:
+        table.add_column("run")
+    for column in ("metric", "mean", "IQM", "95% interval", "seeds"):
+        table.add_column(column, justify="left" if column == "metric" else "right")
+    for metric in metrics:
+        for name, finals in runs.items():
+            if metric not in finals:
+                continue
+            row = finals[metric]
+            ends = (row["ci_low"], row["ci_high"])
+            interval = "-" if None in ends else f"{ends[0]:.4g} to {ends[1]:.4g}"
+            counted = sum(value is not None for value in row["seeds"].values())
+            cells = [metric, _number(row["mean"]), _number(row["iqm"]), interval, str(counted)]
+            table.add_row(*([name] if len(runs) > 1 else []), *cells)
+    console.print(table)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"

@@ -1,0 +1,64 @@
+"""What a person may choose about a run besides the experiment's own config. Each field is an option."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+from jaxrl_suite.runner.errors import RunError
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How to run an experiment: seeds, output folder, checkpoints, logging."""
+
+    seeds: int = 1
+    """how many seeds to train at once (by vmap, laid over the devices there are)"""
+    seed: int = 0
+    """the first seed; the others follow it"""
+    out: Path | None = None
+    """output folder (default: runs/NAME-ENV-TIMESTAMP)"""
+    resume: bool = False
+    """continue the run in --out; its config and seeds are the defaults then"""
+    log_every: int | None = None
+    """updates between two log lines (default: a 200th of the run, 100 at most)"""
+    eval_every: int = 0
+    """log lines between two evaluations; 0 evaluates at the end only"""
+    checkpoint_every: float = 60.0
+    """seconds between two checkpoints; 0 saves at every log line"""
+    keep: int = 3
+    """how many checkpoints to keep"""
+    video: bool = True
+    """write video/episode.gif at the end, where the experiment can record one"""
+    plots: bool = True
+    """write plots/*.png at the end"""
+    aggregate: Literal["mean", "iqm"] = "mean"
+    """what plots and the summary show over seeds: the mean or the interquartile mean"""
+    tensorboard: bool = True
+    """write TensorBoard event files under tensorboard/"""
+    wandb: bool = False
+    """log to Weights & Biases too (needs the wandb extra)"""
+    wandb_project: str = "jaxrl-suite"
+    """the Weights & Biases project"""
+    compile_cache: bool = True
+    """keep compiled programs in the user's cache folder for the next run"""
+
+    def check(self) -> None:
+        """Raises `RunError` naming the first option with an unusable value."""
+        for name, ok, expected in (
+            ("seeds", self.seeds >= 1, "1 or more"),
+            ("seed", 0 <= self.seed <= 2**32 - self.seeds, "0 or more, and below 2**32"),
+            ("log_every", self.log_every is None or self.log_every >= 1, "1 or more updates"),
+            ("eval_every", self.eval_every >= 0, "0 (only at the end) or more log lines"),
+            ("checkpoint_every", self.checkpoint_every >= 0, "0 (every log line) or more seconds"),
+            ("keep", self.keep >= 1, "1 or more checkpoints"),
+            ("resume", not (self.resume and self.out is None), "give --out DIR as well"),
+        ):
+            if not ok:
+                raise RunError(f"{name}={getattr(self, name)!r}: {expected}")
+
+
+def default_log_every(num_updates: int) -> int:
+    """Updates between two log lines when nobody chose: about 200 lines, and prompt stopping."""
+    return max(1, min(100, num_updates // 200))
