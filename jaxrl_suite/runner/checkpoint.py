@@ -28,6 +28,13 @@ def _is_key(leaf: Any) -> bool:
     return bool(jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key))
 
 
+def _key_impl(leaf: Any) -> Any:
+    """The generator of a key array, or of its shape and dtype alone."""
+    found = []
+    jax.eval_shape(lambda key: found.append(jax.random.key_impl(key)), leaf)
+    return found[0]
+
+
 def _names(state: State) -> list[str]:
     """A readable, unique name for each leaf: its number and its path in the pytree."""
     paths = [path for path, _ in jax.tree_util.tree_flatten_with_path(state)[0]]
@@ -74,7 +81,7 @@ def from_arrays(arrays: dict[str, np.ndarray], template: State, sharding: Any = 
         # A copy: device_put may otherwise alias NumPy memory on the CPU, and states are donated.
         value = jax.device_put(array, sharding, may_alias=False)
         restored.append(
-            jax.random.wrap_key_data(value, impl=jax.random.key_impl(leaf))
+            jax.random.wrap_key_data(value, impl=_key_impl(leaf))
             if _is_key(leaf)
             else value
         )

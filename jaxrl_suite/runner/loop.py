@@ -21,7 +21,7 @@ import numpy as np
 from rich.console import Console
 
 from jaxrl_suite.experiment import ConfigError, Experiment, Spec, State
-from jaxrl_suite.runner import checkpoint, finish, folder, machine, segment, signals
+from jaxrl_suite.runner import checkpoint, folder, machine, segment, signals
 from jaxrl_suite.runner.errors import Interrupted, RunError, disk_is_full
 from jaxrl_suite.runner.options import Options, default_log_every
 from jaxrl_suite.runner.progress import Show
@@ -54,11 +54,11 @@ def run(spec: Spec, config: Any, options: Options, command: str | None = None) -
         raise ConfigError("num_updates", experiment.num_updates, "a run has one update or more")
     out = options.out if options.out is not None else folder.default_out(spec, config)
     options = dataclasses.replace(options, out=out)
+    folder.claim(out, spec, options)
     try:
-        resuming = folder.claim(out, spec, options)
         lock = folder.lock(out)
-    except PermissionError as error:
-        raise RunError(f"out={str(out)!r}: no permission to write there") from error
+    except OSError as error:
+        raise RunError(f"out={str(out)!r}: cannot be written ({error.strerror})") from error
     try:
         resuming = folder.claim(out, spec, options)  # again, now that nobody else can write
         options = _with_log_every(out, experiment, options)
@@ -160,6 +160,8 @@ class _Job:
         self.sinks = self._sinks(last if resuming else None)
         self.compile_s += time.monotonic() - begun
         states = self._train(states)
+        from jaxrl_suite.runner import finish  # scipy: only once it is needed
+
         return finish.finish(self, states)
 
     def _restore(self) -> State | None:
@@ -213,10 +215,10 @@ class _Job:
                 elif now - written >= _WRITE_SECONDS:
                     self.table.write(self.out / "metrics.parquet")
                     written = time.monotonic()
-                rate = self.trained * self.experiment.steps_per_update * len(self.seeds)
-                show.update(
-                    self.done, self.env_steps, rate / max(self.train_s, 1e-9), self.table.latest()
-                )
+                each = self.train_s / self.trained  # seconds an update
+                rate = self.experiment.steps_per_update * len(self.seeds) / each
+                left = each * (total - self.done)
+                show.update(self.done, self.env_steps, rate, left, self.table.latest())
         self.save(states, wait=True)
         return states
 
@@ -247,7 +249,7 @@ class _Job:
         good = segment.never_bad(reduced.first_bad)
         if good.all():
             return
-        first = np.where(good, np.iinfo(np.int64).max, reduced.first_bad)
+        first = np.asarray(reduced.first_bad)  # the largest int32 where good
         row, column = np.unravel_index(np.argmin(first), first.shape)
         update = self.done + int(first[row, column]) + 1
         names = [self.program.names[c] for c in np.flatnonzero(first[row] == first[row, column])]

@@ -25,11 +25,17 @@ def draw(axes: Any, metric: str, runs: Mapping[str, Curves], aggregate: str) -> 
         if not len(steps):
             continue
         colour = f"C{i % 10}"
-        # A metric logged once (a final evaluation) shows as a point.
-        marker = "o" if np.isfinite(curves.metrics[metric]).any(axis=0).sum() == 1 else None
-        axes.plot(steps, statistic(values), color=colour, label=label, linewidth=1.5, marker=marker)
+        middle = statistic(values)
         low, high = stats.interval(values, statistic, resamples=1000)
-        if np.isfinite(low).all():
+        spread = bool(np.isfinite(low).all())
+        if np.isfinite(curves.metrics[metric]).any(axis=0).sum() == 1:  # a final evaluation, say
+            error = np.stack([middle - low, high - middle]) if spread else None
+            axes.errorbar(
+                steps, middle, yerr=error, color=colour, label=label, marker="o", capsize=4
+            )
+            continue
+        axes.plot(steps, middle, color=colour, label=label, linewidth=1.5)
+        if spread:
             axes.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
     axes.set_title(metric, fontsize="medium")
     axes.set_xlabel("environment steps")

@@ -36,7 +36,7 @@ class Show:
     ):
         self.console = console
         self._title, self._total, self._headline = title, num_updates, tuple(headline)
-        self._first, self._started, self._printed = done, time.monotonic(), 0.0
+        self._printed = -_PLAIN_SECONDS
         self._bar: Progress | None = None
         if console.is_terminal:
             self._bar = Progress(
@@ -69,8 +69,10 @@ class Show:
         """A line of its own."""
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    def update(self, done: int, env_steps: int, rate: float, metrics: Mapping[str, float]) -> None:
-        """After a segment: `done` updates, `rate` environment steps a second over all seeds."""
+    def update(
+        self, done: int, env_steps: int, rate: float, left: float, metrics: Mapping[str, float]
+    ) -> None:
+        """After a segment: `rate` environment steps a second over all seeds, `left` seconds."""
         names = [n for n in self._headline if n in metrics] or list(metrics)[:3]
         shown = "  ".join(f"{name} {metrics[name]:.4g}" for name in names)
         if self._bar:
@@ -81,8 +83,6 @@ class Show:
         if now - self._printed < _PLAIN_SECONDS and done < self._total:
             return
         self._printed = now
-        spent = now - self._started
-        left = spent * (self._total - done) / max(done - self._first, 1)
         self.message(
             f"{self._title} {done / self._total:4.0%}  update {done}/{self._total}  "
             f"{quantity(env_steps)} env steps  {quantity(rate)} steps/s  left {left:.0f} s  {shown}"

@@ -1,0 +1,51 @@
+"""Tools for the runner's tests: the `walks` package on the path, and child processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+for folder in (str(HERE), str(ROOT)):
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+
+
+@pytest.fixture(scope="session")
+def child_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Environment variables of a child process that trains `walks.walk`."""
+    environment = dict(os.environ)
+    environment.setdefault(
+        "JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.mktemp("compiled") / "xla")
+    )
+    environment["PYTHONPATH"] = f"{ROOT}{os.pathsep}{HERE}"
+    environment["JAX_PLATFORMS"] = "cpu"
+    environment.pop("XLA_FLAGS", None)
+    return environment
+
+
+@pytest.fixture(scope="session")
+def walk(child_environment):
+    """Starts `python -m walks.walk ARGUMENTS` and returns the process, or runs it to its end."""
+
+    def start(*arguments: object, wait: bool = True, environment=None, prefix: str = ""):
+        code = f"{prefix}\nimport runpy, sys\nrunpy.run_module('walks.walk', run_name='__main__')"
+        command = [sys.executable, "-c", code] if prefix else [sys.executable, "-m", "walks.walk"]
+        process = subprocess.Popen(
+            [*command, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**child_environment, **(environment or {})},
+        )
+        if not wait:
+            return process
+        out, err = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+    return start

@@ -1,0 +1,128 @@
+"""Runs that fail: numbers that are not finite, disks that are full."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from walks import walk as module
+
+from jaxrl_suite.runner import Options, RunError, run
+
+
+def test_a_metric_that_is_not_finite(tmp_path):
+    out = tmp_path / "run"
+    config = module.Config(nan_at=17)
+    options = Options(seeds=2, seed=5, out=out, log_every=5, checkpoint_every=0)
+    with pytest.raises(RunError) as caught:
+        run(module.EXPERIMENT, config, options)
+    message = str(caught.value)
+    assert caught.value.exit_code == 1
+    assert "metric loss of seed 5 is not finite at update 18 (env_steps 144)" in message
+    assert "checkpoint of update 15 is kept" in message
+    saved = sorted(int(p.name) for p in (out / "checkpoints").iterdir())
+    assert saved == [5, 10, 15]  # and not the bad state's
+    assert max(pq.read_table(out / "metrics.parquet")["env_steps"].to_pylist()) == 120
+    assert not (out / "summary.json").exists()
+
+
+def test_the_failing_seed_is_named(tmp_path):
+    import jax
+
+    draws = {
+        seed: float(module.build(module.Config()).init(jax.random.key(seed)).draw)
+        for seed in range(4)
+    }
+    highest = max(draws, key=draws.__getitem__)
+    others = sorted(draws.values())[-2]
+    config = module.Config(nan_at=3, nan_seed_above=(draws[highest] + others) / 2)
+    with pytest.raises(RunError, match=f"of seed {highest} is not finite at update 4"):
+        run(module.EXPERIMENT, config, Options(seeds=4, out=tmp_path / "run"))
+
+
+def test_exit_code_and_one_line(walk, tmp_path):
+    done = walk("--out", tmp_path / "run", "--nan-at", 2)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert "not finite at update 3" in done.stderr and "no checkpoint yet" in done.stderr
+
+
+LIMIT = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))"
+
+
+def test_a_full_disk(walk, tmp_path):
+    """On a file system of 3 MB where one may be mounted, else under a limit on file sizes."""
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(small)]
+    mounted = bool(shutil.which("mount")) and not subprocess.run(
+        mount, capture_output=True, check=False
+    ).returncode
+    try:
+        arguments = ["--out", small / "run", "--ballast", 200_000, "--log-every", 1]
+        arguments += ["--checkpoint-every", 0, "--keep", 10, "--no-tensorboard"]
+        if mounted:
+            done = walk(*arguments)
+            assert done.returncode == 1, done.stderr
+            assert done.stderr.count("\n") == 1 and "is full" in done.stderr
+            kept = sorted(int(p.name) for p in (small / "run/checkpoints").glob("[0-9]*[0-9]"))
+            assert kept, "the earlier checkpoints stay"
+            subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True)
+            again = walk("--out", small / "run", "--resume", "--no-plots", "--no-tensorboard")
+            assert again.returncode == 0, again.stderr
+            assert f"resuming {small / 'run'} at update {kept[-1]}" in again.stdout
+        else:
+            check_limited(walk, arguments, small / "run")
+    finally:
+        if mounted:
+            subprocess.run(["umount", str(small)], check=True)
+
+
+def test_a_limit_on_file_sizes(walk, tmp_path):
+    out = tmp_path / "run"
+    arguments = ["--out", out, "--total-steps", 80, "--log-every", 1, "--checkpoint-every", 0]
+    check_limited(walk, arguments, out)
+
+
+def check_limited(walk, arguments, out: Path) -> None:
+    start = walk(*arguments, "--no-plots", "--no-video")
+    assert start.returncode == 0, start.stderr
+    before = sorted(p.name for p in (out / "checkpoints").iterdir())
+    # The state no longer fits in one file; what is there stays.
+    extended = ["--out", out, "--resume", "--total-steps", 160, "--checkpoint-every", 0]
+    environment = {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+    failed = walk(
+        *extended, "--no-compile-cache", prefix=LIMIT.format(600), environment=environment
+    )
+    assert failed.returncode == 1, failed.stderr
+    assert failed.stderr.count("\n") == 1 and "is full" in failed.stderr
+    assert sorted(p.name for p in (out / "checkpoints").iterdir() if p.name.isdigit()) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"seeds": 0}, "seeds=0: 1 or more"),
+        ({"log_every": 0}, "log_every=0"),
+        ({"checkpoint_every": -1.0}, "checkpoint_every=-1.0"),
+        ({"keep": 0}, "keep=0"),
+        ({"resume": True}, "give --out DIR"),
+    ],
+)
+def test_unusable_options(changes, text):
+    with pytest.raises(RunError, match=text.replace(".", r"\.")):
+        run(module.EXPERIMENT, module.Config(), Options(**changes))
+
+
+def test_a_folder_without_permission(tmp_path):
+    import os
+
+    if os.geteuid() == 0:
+        target = Path("/proc/no-such-folder/run")  # nobody may make folders there, root neither
+    else:
+        tmp_path.chmod(0o500)
+        target = tmp_path / "run"
+    with pytest.raises(RunError, match="cannot be written"):
+        run(module.EXPERIMENT, module.Config(), Options(out=target))
