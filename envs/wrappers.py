@@ -23,7 +23,8 @@ class Wrapper(core.Environment[Any, Any]):
         self.env = env
 
     def __getattr__(self, attribute: str) -> Any:
-        if attribute.startswith("__") or attribute == "env":
+        # a wrapper with a state of its own must not hand that state to the environment's `observe`
+        if attribute.startswith("__") or attribute in ("env", "observe"):
             raise AttributeError(attribute)
         return getattr(self.env, attribute)
 
@@ -71,7 +72,7 @@ class AutoResetParams:
     Attributes:
       env: parameters of the environment inside.
       bank: `(observations, states)` with a leading axis of `bank_size`, or None when resets are
-        exact.
+        exact; the observations are None where the environment can `observe` a state.
     """
 
     env: Any
@@ -113,9 +114,15 @@ class AutoReset(Wrapper):
         bank = self._first_bank if self.mode == "bank" else None
         return AutoResetParams(self.env.default_params, bank)
 
+    @property
+    def _observe(self) -> Any:
+        # looking at the chosen state is cheaper than fetching a stored observation as well
+        return getattr(self.env, "observe", None) if self.mode == "bank" else None
+
     def _draw_bank(self, key: jax.Array, env_params: Any) -> Any:
         keys = jax.random.split(key, self.bank_size)
-        return jax.vmap(self.env.reset, in_axes=(0, None))(keys, env_params)
+        observations, states = jax.vmap(self.env.reset, in_axes=(0, None))(keys, env_params)
+        return (None if self._observe else observations), states
 
     def refresh(self, key: jax.Array, params: AutoResetParams) -> AutoResetParams:
         """New levels in the bank."""
@@ -133,7 +140,8 @@ class AutoReset(Wrapper):
         )
 
     def reset(self, key: jax.Array, params: AutoResetParams | None = None) -> tuple[Any, Any]:
-        return self._start(key, self.default_params if params is None else params)
+        observation, state = self._start(key, self.default_params if params is None else params)
+        return (self._observe(state) if self._observe else observation), state
 
     def step(
         self, key: jax.Array, state: Any, action: jax.Array, params: AutoResetParams | None = None
@@ -145,9 +153,10 @@ class AutoReset(Wrapper):
         )
         first, fresh = self._start(reset_key, params)
         done = terminated | truncated
-        observation = select(done, first, final)
+        state = select(done, fresh, state)
+        observation = self._observe(state) if self._observe else select(done, first, final)
         info = {**info, "final_observation": final}
-        return observation, select(done, fresh, state), reward, terminated, truncated, info
+        return observation, state, reward, terminated, truncated, info
 
     def observation_space(self, params: Any = None) -> spaces.Space:
         return self.env.observation_space(None if params is None else params.env)
@@ -242,6 +251,8 @@ class FixedContexts(Wrapper):
         if num_contexts < 1:
             raise ValueError(f"num_contexts={num_contexts!r}: at least 1")
         self.num_contexts, self.seed = num_contexts, seed
+        if hasattr(env, "observe"):
+            self.observe = env.observe
 
     def reset(self, key: jax.Array, params: Any = None) -> tuple[Any, Any]:
         context = jax.random.randint(key, (), 0, self.num_contexts)

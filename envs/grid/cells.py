@@ -93,13 +93,11 @@ def from_triples(image: np.ndarray) -> np.ndarray:
 
 
 def materialize(x: jax.Array) -> jax.Array:
-    """The identity on words below 2^30 and on cells, kept out of XLA's fusions.
+    """The identity on unsigned integers other than their largest, kept out of XLA's fusions.
 
     XLA's CPU compiler fuses a cheap producer into every element of its consumer, which computes a
-    per-environment word once per cell of the view. An integer division counts as expensive and is
+    per-environment word once per cell of the view. An integer remainder counts as expensive and is
     not repeated, so its result is written out once. (`optimization_barrier` is removed before
-    fusion there.) Measured: 4 times faster observations.
+    fusion there.) Measured: observations take a quarter of the time.
     """
-    # cells reach 127, so a byte leaves no room to multiply by three; doubling fits
-    factor = x.dtype.type(2 if x.dtype == jnp.uint8 else 3)
-    return jax.lax.div(x * factor, factor)
+    return jax.lax.rem(x, x.dtype.type(np.iinfo(x.dtype).max))

@@ -44,9 +44,7 @@ class GridState:
     """A running episode.
 
     Attributes:
-      grid: `[height + 2 pad, width + 2 pad]` uint8 cells; `pad = view_size - 1` rings of wall are
-        stored so that the view is one slice. `GridWorld.cells_of` takes them off.
-      position, direction, mission, extra: as in `Layout`.
+      grid, position, direction, mission, extra: as in `Layout`.
       carrying: `[]` uint8, the cell in the agent's hands, `EMPTY` for none.
       time: `[]` int32, steps since the episode began.
     """
@@ -147,11 +145,6 @@ class GridWorld(core.Environment[GridState, core.EnvParams]):
         return core.EnvParams(max_steps_in_episode=self.level.max_steps)
 
     @property
-    def pad(self) -> int:
-        """Rings of wall around the stored grid."""
-        return self.view_size - 1
-
-    @property
     def num_actions(self) -> int:
         return self.level.num_actions
 
@@ -171,11 +164,8 @@ class GridWorld(core.Environment[GridState, core.EnvParams]):
 
     def start(self, layout: Layout) -> GridState:
         """The state at the beginning of an episode on a given level."""
-        pad = self.pad
         return GridState(
-            grid=jnp.pad(
-                jnp.asarray(layout.grid, jnp.uint8), pad, constant_values=cells.WALL_CELL
-            ),
+            grid=jnp.asarray(layout.grid, jnp.uint8),
             position=jnp.asarray(layout.position, jnp.int32),
             direction=jnp.asarray(layout.direction, jnp.int32),
             carrying=jnp.asarray(cells.EMPTY, jnp.uint8),
@@ -183,11 +173,6 @@ class GridWorld(core.Environment[GridState, core.EnvParams]):
             mission=jnp.asarray(layout.mission, jnp.uint8),
             extra=jax.tree.map(jnp.asarray, layout.extra),
         )
-
-    def cells_of(self, state: GridState) -> jax.Array:
-        """`[..., height, width]` uint8 cells of a state, without the stored rings of wall."""
-        pad = self.pad
-        return state.grid[..., pad:-pad, pad:-pad]
 
     def reset(
         self, key: jax.Array, params: core.EnvParams | None = None
@@ -198,7 +183,7 @@ class GridWorld(core.Environment[GridState, core.EnvParams]):
     def observe(self, state: GridState) -> dict[str, jax.Array]:
         """The observation of a state."""
         if self.view == "full":
-            image = cells.triples(self.cells_of(state).T)
+            image = cells.triples(state.grid.T)
             here = jnp.stack([jnp.uint8(cells.AGENT), jnp.uint8(cells.RED), state.direction.astype(jnp.uint8)])
             image = image.at[state.position[0], state.position[1]].set(here)
         else:
@@ -226,7 +211,7 @@ class GridWorld(core.Environment[GridState, core.EnvParams]):
         before, moved = state, state
         if level.before_step is not None:
             moved = level.before_step(key, state, action)
-        after, ahead, ahead_index = act(moved, action, self.pad)
+        after, ahead, ahead_index = act(moved, action)
 
         forward, ahead_kind = action == FORWARD, cells.kind(ahead)
         success = 1.0 - 0.9 * (after.time / max_steps)
@@ -249,7 +234,7 @@ class GridWorld(core.Environment[GridState, core.EnvParams]):
         return render.picture(self, state, tile_size)
 
 
-def act(state: GridState, action: jax.Array, pad: int) -> tuple[GridState, jax.Array, jax.Array]:
+def act(state: GridState, action: jax.Array) -> tuple[GridState, jax.Array, jax.Array]:
     """One action by MiniGrid's common rules: turn, walk, pick up, drop, toggle.
 
     Returns:
@@ -261,8 +246,8 @@ def act(state: GridState, action: jax.Array, pad: int) -> tuple[GridState, jax.A
     ahead_y = y + (d == 1).astype(jnp.int32) - (d == 3).astype(jnp.int32)
     stride = state.grid.shape[-1]
     flat = state.grid.reshape(-1)
-    index = (ahead_y + pad) * stride + ahead_x + pad
-    ahead = flat.at[index].get(mode="promise_in_bounds")
+    index = ahead_y * stride + ahead_x
+    ahead = flat.at[index].get(mode="clip")
     kind, color_bits = cells.kind(ahead), ahead & ~cells.KIND_MASK
     empty_hands = state.carrying == cells.EMPTY
 
@@ -280,7 +265,7 @@ def act(state: GridState, action: jax.Array, pad: int) -> tuple[GridState, jax.A
     now_ahead = jnp.where(action == TOGGLE, toggled, ahead)
     now_ahead = jnp.where(picks, cells.EMPTY_CELL, jnp.where(drops, state.carrying, now_ahead))
     after = state.replace(
-        grid=flat.at[index].set(now_ahead, mode="promise_in_bounds").reshape(state.grid.shape),
+        grid=flat.at[index].set(now_ahead, mode="drop").reshape(state.grid.shape),
         position=jnp.stack([jnp.where(walks, ahead_x, x), jnp.where(walks, ahead_y, y)]),
         direction=(d + (action == RIGHT) - (action == LEFT)) & 3,
         carrying=jnp.where(picks, ahead, jnp.where(drops, cells.EMPTY_CELL, state.carrying)),

@@ -19,15 +19,15 @@ def crop(grid: jax.Array, position: jax.Array, direction: jax.Array, size: int =
     """The square in front of the agent, turned so that it looks up.
 
     Args:
-      grid: `[height + 2 pad, width + 2 pad]` uint8 cells, with `pad = size - 1` rings of wall
-        around the level so that no view leaves the array.
-      position: `[2]` int32, column and row of the agent without padding.
+      grid: `[height, width]` uint8 cells.
+      position: `[2]` int32, column and row of the agent.
       direction: `[]` int32, 0 right, 1 down, 2 left, 3 up.
       size: odd side of the view.
 
     Returns:
-      `[size, size]` uint8 cells, `[column, row]`.
+      `[size, size]` uint8 cells, `[column, row]`; walls outside the level.
     """
+    grid = cells.materialize(jnp.pad(grid, size - 1, constant_values=cells.WALL_CELL))
     half = size // 2
     ahead_x = (direction == 0).astype(jnp.int32) - (direction == 2).astype(jnp.int32)
     ahead_y = (direction == 1).astype(jnp.int32) - (direction == 3).astype(jnp.int32)
@@ -100,11 +100,10 @@ def egocentric(
     see_through_walls: bool = False,
 ) -> jax.Array:
     """MiniGrid's `image`: `[size, size, 3]` uint8, `[column, row, (object, colour, state)]`."""
-    view = crop(grid, position, direction, size).reshape(-1)
+    view = cells.materialize(crop(grid, position, direction, size)).reshape(-1)
     # flat arrays throughout: XLA vectorises along the last axis only, and 49 is better than 7
     own = np.arange(size * size) == (size // 2) * size + size - 1
     if not see_through_walls:
-        view = cells.materialize(view)
         mask = visible(view.reshape(size, size)).reshape(-1)
         seen = jnp.where(mask, jnp.where(own, carrying, view), np.uint8(cells.UNSEEN))
     else:
