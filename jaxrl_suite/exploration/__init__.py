@@ -1,0 +1,1 @@
+"""Exploration bonuses: each is an `init` and an `update`, joined to an agent by `bonus.Bonus`."""

@@ -1,0 +1,73 @@
+"""The protocol between an agent and an exploration bonus.
+
+An agent hands a bonus the rollout it has just gathered and adds what it gets back to the reward:
+
+    state = bonus.init(key, observation_space, action_space, num_envs)
+    extra, state, metrics = bonus.update(key, state, transitions, policy_features)
+    reward = transitions.reward + extra
+
+The bonus keeps whatever it needs (covariances, counts, networks and their optimisers) in `state`, a
+pytree that the agent carries from rollout to rollout. Coefficient and normalisation belong to the
+bonus: the agent adds `extra` as it is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+
+BonusState = Any  # a pytree of arrays
+PolicyFeatures = Callable[[Any], jax.Array]  # observation [..., *shape] -> [..., F] float32
+
+
+class Transitions(NamedTuple):
+    """A rollout of T steps in N environments.
+
+    Attributes:
+      observation: pytree of `[T, N, ...]`, what the policy saw before the action of step t.
+      next_observation: pytree of `[T, N, ...]`, the state that step t reached. Where an episode
+        ended this is its final observation, not the first one of the next episode.
+      action: `[T, N]` int32, or `[T, N, A]` float32.
+      reward: `[T, N]` float32, the environment's own reward.
+      terminated: `[T, N]` bool, the task ended at step t.
+      truncated: `[T, N]` bool, the episode was cut short at step t.
+      reset: `[T, N]` bool, an episode begins at step t: `observation[t]` is its first one.
+      info: dictionary of `[T, N, ...]` arrays about the state that step t reached, for example
+        `position`, `[T, N, 2]` int32, in grid environments.
+    """
+
+    observation: Any
+    next_observation: Any
+    action: jax.Array
+    reward: jax.Array
+    terminated: jax.Array
+    truncated: jax.Array
+    reset: jax.Array
+    info: dict[str, jax.Array]
+
+    @property
+    def done(self) -> jax.Array:
+        """`[T, N]` bool, the episode ended at step t, in either way."""
+        return self.terminated | self.truncated
+
+
+@dataclasses.dataclass(frozen=True)
+class Bonus:
+    """A bonus as two pure functions.
+
+    Attributes:
+      init: `(key, observation_space, action_space, num_envs) -> state`.
+      update: `(key, state, transitions, policy_features) -> (bonus, state, metrics)`: `bonus` is
+        `[T, N]` float32, to be added to the reward of step t, `metrics` a dictionary of `[]`
+        float32, and `policy_features` the policy's encoder with its present parameters, for
+        bonuses that use it.
+    """
+
+    init: Callable[[jax.Array, Any, Any, int], BonusState]
+    update: Callable[
+        [jax.Array, BonusState, Transitions, PolicyFeatures],
+        tuple[jax.Array, BonusState, dict[str, jax.Array]],
+    ]
