@@ -81,9 +81,7 @@ def from_arrays(arrays: dict[str, np.ndarray], template: State, sharding: Any = 
         # A copy: device_put may otherwise alias NumPy memory on the CPU, and states are donated.
         value = jax.device_put(array, sharding, may_alias=False)
         restored.append(
-            jax.random.wrap_key_data(value, impl=_key_impl(leaf))
-            if _is_key(leaf)
-            else value
+            jax.random.wrap_key_data(value, impl=_key_impl(leaf)) if _is_key(leaf) else value
         )
     return jax.tree.unflatten(structure, restored)
 
@@ -96,8 +94,9 @@ class Checkpoints:
     """The folder `checkpoints/` of one run."""
 
     def __init__(self, path: Path, keep: int):
-        # orbax logs every background failure with its stack; it reaches us as an exception anyway.
-        logging.getLogger("absl").setLevel(logging.CRITICAL)
+        # Every background failure is logged with its stack; it reaches us as an exception anyway.
+        for name in ("absl", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         self.path = path.resolve()
         self._options = ocp.CheckpointManagerOptions(
             max_to_keep=keep,

@@ -79,6 +79,7 @@ def entry() -> None:
 
 def _guarded(command: Callable[[], int]) -> int:
     """Runs a command; expected errors become one line and an exit code."""
+    sys.excepthook = _excepthook
     try:
         return command()
     except RunError as error:
@@ -92,6 +93,12 @@ def _guarded(command: Callable[[], int]) -> int:
         if not _is_config_error(error):
             raise
         return _fail(str(error))
+
+
+def _excepthook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """Leaves out what TensorStore's threads print after a write has failed and been reported."""
+    if not (kind is RuntimeError and str(error) == "Event loop is closed"):
+        sys.__excepthook__(kind, error, trace)
 
 
 def _is_config_error(error: BaseException) -> bool:

@@ -69,7 +69,7 @@ def run(spec: Spec, config: Any, options: Options, command: str | None = None) -
         if disk_is_full(error):
             raise RunError(
                 f"the disk that holds {out} is full; the newest complete checkpoint is kept: make "
-                f"room, then {resume_command(spec, out, command)}",
+                f"room, then run: {resume_command(spec, out, command)}",
                 exit_code=1,
             ) from error
         raise

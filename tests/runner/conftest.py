@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import jax
 import pytest
 
 HERE = Path(__file__).resolve().parent
@@ -16,13 +18,30 @@ for folder in (str(HERE), str(ROOT)):
         sys.path.insert(0, folder)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A compilation cache that every test and child process shares, down to the smallest program."""
+    folder = os.environ.get("JAX_COMPILATION_CACHE_DIR") or str(tmp_path_factory.mktemp("compiled"))
+    changes = {
+        "jax_compilation_cache_dir": folder,
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+    before = {name: getattr(jax.config, name) for name in changes}
+    for name, value in changes.items():
+        jax.config.update(name, value)
+    yield folder
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
 @pytest.fixture(scope="session")
-def child_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def child_environment(compiled: str) -> dict[str, str]:
     """Environment variables of a child process that trains `walks.walk`."""
     environment = dict(os.environ)
-    environment.setdefault(
-        "JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.mktemp("compiled") / "xla")
-    )
+    environment["JAX_COMPILATION_CACHE_DIR"] = compiled
+    environment["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    environment["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
     environment["PYTHONPATH"] = f"{ROOT}{os.pathsep}{HERE}"
     environment["JAX_PLATFORMS"] = "cpu"
     environment.pop("XLA_FLAGS", None)

@@ -15,7 +15,10 @@ def make_state(scale: float = 1.0):
     return {
         "key": jax.random.split(jax.random.key(3), 2),
         "rbg": jax.random.key(3, impl="rbg"),
-        "params": {"a/b": jnp.full((2, 3), scale, jnp.float32), "n": jnp.arange(4, dtype=jnp.uint8)},
+        "params": {
+            "a/b": jnp.full((2, 3), scale, jnp.float32),
+            "n": jnp.arange(4, dtype=jnp.uint8),
+        },
         "half": jnp.full(3, scale, jnp.bfloat16),
         "flag": jnp.asarray(True),
         "none": None,

@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pyarrow.parquet as pq
+
+from jaxrl_suite.runner import cli
 
 FOUR = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
 QUICK = ["--total-steps", 160, "--no-plots", "--no-video", "--no-tensorboard", "--eval-every", 5]
 
 
-def test_four_devices(walk, tmp_path):
+def test_four_devices(walk, tmp_path, capsys):
     def metrics(name):
         return pq.read_table(tmp_path / name / "metrics.parquet").drop_columns(["wall_s"])
 
-    one = walk("--out", tmp_path / "one", "--seeds", 6, *QUICK)
+    def here(name, *arguments):
+        given = ["run", "walk", "--out", tmp_path / name, *arguments]
+        assert cli.main([str(a) for a in given], package="walks") == 0, capsys.readouterr().err
+
     three = walk("--out", tmp_path / "three", "--seeds", 6, *QUICK, environment=FOUR)
-    assert one.returncode == three.returncode == 0, one.stderr + three.stderr
+    assert three.returncode == 0, three.stderr
     assert "6 seeds do not divide evenly over 4 devices: using 3" in three.stdout
-    assert "divide" not in one.stdout
+    here("one", "--seeds", 6, *QUICK)
+    assert "divide" not in capsys.readouterr().out
     assert metrics("one").equals(metrics("three"))
-    # A run made on three devices goes on on four, on the seeds it has.
-    more = ["--resume", "--total-steps", 320, "--no-plots", "--no-video"]
-    for name, environment in (("one", FOUR), ("three", {})):
-        done = walk("--out", tmp_path / name, *more, environment=environment)
-        assert done.returncode == 0, done.stderr
-    assert metrics("one").equals(metrics("three"))
+    # A run made on three devices goes on on one.
+    for name in ("one", "three"):
+        here(name, "--resume", "--total-steps", 320, "--no-plots", "--no-video")
+    assert metrics("one").equals(metrics("three")) and metrics("one").num_rows == 6 * 40
 
 
 def test_states_lie_on_all_devices(child_environment):
-    import subprocess
-    import sys
-
     code = """
 from walks import walk
 from jaxrl_suite.runner import segment

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import random
 import signal
+import threading
 import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from walks import walk
 
-from jaxrl_suite.runner import Options, RunError, run
+from jaxrl_suite.runner import Options, RunError, cli, run
 
 CONFIG = walk.Config(total_steps=2400, work=20_000)
-OPTIONS = Options(seeds=2, log_every=5, checkpoint_every=0, eval_every=7, video=False, plots=False)
-ARGUMENTS = "--seeds 2 --log-every 5 --checkpoint-every 0 --eval-every 7 --no-video --no-plots"
+OPTIONS = Options(
+    seeds=2, log_every=5, checkpoint_every=0.1, eval_every=7, video=False, plots=False
+)
+ARGUMENTS = "--seeds 2 --log-every 5 --checkpoint-every 0.1 --eval-every 7 --no-video --no-plots"
 ARGUMENTS = [*ARGUMENTS.split(), "--total-steps", "2400", "--work", "20000"]
 
 
@@ -51,7 +56,7 @@ def wait_for(path: Path, process, seconds: float = 60.0) -> None:
 
 def test_killed_at_random_moments(walk, uninterrupted, tmp_path):
     out, moments = tmp_path / "run", []
-    for attempt in range(4):
+    for attempt in range(3):
         process = walk("--out", out, "--resume", *ARGUMENTS, wait=False)
         wait_for(out / ("checkpoints" if not attempt else "metrics.parquet"), process)
         moments.append(random.uniform(0.0, 1.2) + (0.8 if attempt else 0.0))
@@ -70,40 +75,67 @@ def test_killed_at_random_moments(walk, uninterrupted, tmp_path):
     assert identical(metrics(out), metrics(uninterrupted)), f"killed after {moments}"
 
 
-@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130)])
-def test_stopped_by_a_signal(walk, uninterrupted, tmp_path, name, code):
+def check_stopped(err: str, name: str, out: Path, start_text: str) -> None:
+    assert f"stopped by {name} at update" in err and err.count("\n") == 1
+    assert err.partition("continue with: ")[2].strip() == f"{start_text} --out {out} --resume"
+    saved = [int(p.name) for p in (out / "checkpoints").iterdir()]
+    assert len(saved) == 1 and 0 < saved[0] < 300 and saved[0] % 5 == 0
+
+
+def test_sigterm(walk, uninterrupted, tmp_path):
     out = tmp_path / "run"
     process = walk("--out", out, *ARGUMENTS, "--checkpoint-every", 1000, wait=False)
-    wait_for(out / "checkpoints", process)
     for line in process.stdout:
         if "update" in line:
             break
-    process.send_signal(getattr(signal, name))
+    process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == code, err
-    assert f"stopped by {name} at update" in err and err.count("\n") == 1
-    resume = err.partition("continue with: ")[2].strip()
-    assert resume == f"python -m walks.walk --out {out} --resume"
-    saved = [int(p.name) for p in (out / "checkpoints").iterdir()]
-    assert len(saved) == 1 and 0 < saved[0] < 300 and saved[0] % 5 == 0
+    assert process.returncode == 143, err
+    check_stopped(err, "SIGTERM", out, "python -m walks.walk")
     start(out, resume=True)
     assert identical(metrics(out), metrics(uninterrupted))
 
 
-def test_resume_without_repeating_the_options(walk, tmp_path):
+def test_sigint(uninterrupted, tmp_path, capsys):
     out = tmp_path / "run"
-    first = walk("--out", out, "--total-steps", 160, "--seeds", 2, "--seed", 3, "--no-plots")
-    assert first.returncode == 0, first.stderr
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupt():
+        while not list((out / "tensorboard").rglob("events*")):
+            time.sleep(0.005)
+        time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    arguments = ["run", "walk", "--out", str(out), *ARGUMENTS, "--checkpoint-every", "1000"]
+    assert cli.main(arguments, package="walks") == 130
+    thread.join()
+    check_stopped(capsys.readouterr().err, "SIGINT", out, "jaxrl run walk")
+    assert signal.getsignal(signal.SIGINT) is before
+    start(out, resume=True)
+    assert identical(metrics(out), metrics(uninterrupted))
+
+
+def test_resume_without_repeating_the_options(tmp_path, capsys):
+    out = tmp_path / "run"
+
+    def command(*arguments):
+        given = ["run", "walk", "--out", str(out), "--no-plots", "--no-video", *arguments]
+        assert cli.main(given, package="walks") == 0, capsys.readouterr().err
+        return capsys.readouterr().out
+
+    command("--total-steps", "160", "--seeds", "2", "--seed", "3")
     before = metrics(out)
-    again = walk("--out", out, "--resume", "--total-steps", 320, "--no-plots")
-    assert again.returncode == 0, again.stderr
-    assert "total_steps: 160 there, 320 now" in again.stdout
-    assert "resuming" in again.stdout
+    shown = command("--resume", "--total-steps", "320")
+    assert "total_steps: 160 there, 320 now" in shown
+    assert "at update 20 of 40" in shown
     after = metrics(out)
     assert after.num_rows == 2 * before.num_rows
     columns = [name for name in before.column_names if not name.startswith("eval/")]
     assert identical(after.slice(0, before.num_rows).select(columns), before.select(columns))
     assert set(after["seed"].to_pylist()) == {3, 4}
+    assert yaml.safe_load((out / "config.yaml").read_text())["config"]["total_steps"] == 320
 
 
 def test_a_finished_run_resumes_to_the_same(uninterrupted):
@@ -114,7 +146,7 @@ def test_a_finished_run_resumes_to_the_same(uninterrupted):
 
 def test_a_damaged_newest_checkpoint(uninterrupted, tmp_path, capsys):
     out, quick = tmp_path / "run", walk.Config(total_steps=400)
-    start(out, config=quick)
+    start(out, config=quick, checkpoint_every=0)
     expected = metrics(out)
     newest = max((out / "checkpoints").iterdir(), key=lambda p: int(p.name))
     for file in newest.rglob("*"):

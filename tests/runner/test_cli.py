@@ -1,0 +1,162 @@
+"""The command line: options from dataclasses, errors of one line."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from walks import walk
+
+from jaxrl_suite.runner import Options, RunError, cli
+from jaxrl_suite.runner.folder import differences, plain, with_values
+
+
+def fails(capsys, *arguments: str, code: int = 2) -> str:
+    assert cli.main(list(arguments), package="walks") == code
+    shown = capsys.readouterr()
+    assert shown.err.startswith("jaxrl: ") and shown.err.count("\n") == 1, shown.err
+    return shown.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "texts"),
+    [
+        (["rnu"], ["unknown command 'rnu'", "did you mean run?"]),
+        (["run"], ["name the experiment first"]),
+        (["run", "--seeds", "2"], ["name the experiment first"]),
+        (["run", "wlak"], ["experiment='wlak'", "did you mean walk?"]),
+        (["run", "walk", "--lerning-rate", "1"], ["--lerning-rate", "mean --learning-rate?"]),
+        (["run", "walk", "--lerning_rate=1"], ["--lerning-rate", "mean --learning-rate?"]),
+        (["run", "walk", "--xyzzy"], ["unknown option --xyzzy", "--help lists them"]),
+        (["run", "walk", "--seeds", "two"], ["--seeds", "'two'"]),
+        (["run", "walk", "--seeds", "0"], ["seeds=0", "1 or more"]),
+        (["run", "walk", "--learning-rate"], ["--learning-rate"]),
+        (["run", "walk", "--env", "Lime"], ["env='Lime'", "Line, Circle"]),
+        (["run", "walk", "spare"], ["unexpected argument 'spare'"]),
+        (["run", "walk", "--resume"], ["--out DIR"]),
+        (["run", "walk", "--aggregate", "median"], ["--aggregate", "median"]),
+        (["report"], ["name one run directory or more"]),
+        (["report", "no-such-run"], ["no-such-run", "no config.yaml"]),
+        (["report", "x", "--metrics", "loss"], ["--metrics", "did you mean --metric?"]),
+        (["list", "more"], ["'more'"]),
+        (["bench", "no-such-benchmark"], ["bench"]),
+    ],
+)
+def test_errors_are_one_line(capsys, arguments, texts, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    message = fails(capsys, *arguments)
+    for text in texts:
+        assert text in message
+    assert not list(tmp_path.iterdir())
+
+
+def test_hyphens_and_underscores_and_tuples():
+    for spelling in ("--learning-rate", "--learning_rate"):
+        config, options = cli.parse_run(
+            walk.EXPERIMENT,
+            [spelling, "0.5", "--hidden", "4", "5", "6", "--log_every", "3", "--no-video"],
+            "jaxrl run walk",
+        )
+        assert config == walk.Config(learning_rate=0.5, hidden=(4, 5, 6))
+        assert options == Options(log_every=3, video=False)
+
+
+def test_config_fields_may_not_hide_the_runner_s():
+    @dataclasses.dataclass(frozen=True)
+    class Config:
+        seeds: int = 1
+
+    spec = dataclasses.replace(walk.EXPERIMENT, config=Config)
+    with pytest.raises(RunError, match="seeds"):
+        cli.parse_run(spec, [], "jaxrl run walk")
+
+
+def test_help_is_quick_and_imports_no_jax():
+    code = """
+import sys
+from jaxrl_suite.runner import cli
+for arguments in (["--help"], ["list", "--help"], ["run", "--help"], ["bench", "--help"]):
+    assert cli.main(arguments) == 0
+assert not {"jax", "orbax", "scipy", "matplotlib", "tyro"} & set(sys.modules)
+"""
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root)
+    assert done.returncode == 0, done.stderr
+    assert "jaxrl run NAME" in done.stdout
+
+
+def test_help_of_an_experiment(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["run", "walk", "--help"], package="walks")
+    assert stop.value.code == 0
+    shown = capsys.readouterr().out
+    for text in ("--learning-rate FLOAT", "step size of the learned scalar", "--seeds INT"):
+        assert text in shown
+    assert "config." not in shown
+
+
+def test_list(capsys, monkeypatch):
+    import envs
+
+    monkeypatch.setattr(envs, "registered", lambda: ["Corner-8x8", "Corner-16x16"], raising=False)
+    assert cli.main(["list"], package="walks") == 0
+    shown = capsys.readouterr().out
+    assert "walk" in shown and "A random walk with a learned scalar." in shown
+    assert "Corner-8x8" in shown and "Corner-16x16" in shown
+
+
+def test_bench_passes_its_options_on(tmp_path, monkeypatch, capsys):
+    package = tmp_path / "benchmarks"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "suite.py").write_text("def main(argv):\n    print('suite', argv)\n")
+    (package / "speed.py").write_text("def main(argv):\n    print('speed', argv)\n    return 3\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "benchmarks", raising=False)
+    assert cli.main(["bench", "speed", "--fast", "1"]) == 3
+    assert cli.main(["bench", "--fast"]) == 0
+    assert capsys.readouterr().out == "speed ['--fast', '1']\nsuite ['--fast']\n"
+    assert "did you mean speed?" in fails(capsys, "bench", "sped")
+    for name in [n for n in sys.modules if n.split(".")[0] == "benchmarks"]:
+        del sys.modules[name]
+
+
+def test_default_output_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    quick = ["--total-steps", "16", "--no-plots", "--no-video", "--no-tensorboard"]
+    for _ in range(2):  # within one second, too
+        assert cli.main(["run", "walk", *quick], package="walks") == 0
+    made = sorted(p.name for p in (tmp_path / "runs").iterdir())
+    assert len(made) == 2 and all(name.startswith("walk-Line-2") for name in made)
+
+
+def test_wandb_missing(capsys, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    out = ["--out", str(tmp_path / "run"), "--total-steps", "16"]
+    message = fails(capsys, "run", "walk", "--wandb", *out)
+    assert "pip install 'jaxrl-suite[wandb]'" in message
+
+
+def test_config_survives_yaml():
+    @dataclasses.dataclass(frozen=True)
+    class Inner:
+        width: int = 1
+        sizes: tuple[int, ...] = (1, 2)
+
+    @dataclasses.dataclass(frozen=True)
+    class Config:
+        inner: Inner = Inner()
+        rate: float = 1e-5
+        path: Path = Path("a")
+        none: float | None = None
+
+    config = Config(Inner(3, (4,)), 1e-7, Path("b/c"), 2.0)
+    stored = yaml.safe_load(yaml.safe_dump(plain(config)))
+    assert with_values(Config(), stored) == config
+    assert differences(stored, plain(config)) == {}
+    changed = dataclasses.replace(config, inner=Inner(5, (4,)))
+    assert differences(stored, plain(changed)) == {"inner.width": "3 there, 5 now"}
