@@ -10,8 +10,48 @@ from collections.abc import Callable
 from typing import Any
 
 from envs.grid.engine import Level
-from envs.grid.levels import doorkey, empty, fourrooms, multiroom
+from envs.grid.levels import (
+    corridors,
+    crossing,
+    distshift,
+    doorkey,
+    dynamicobstacles,
+    empty,
+    fetch,
+    fourrooms,
+    goto,
+    keycorridor,
+    lavagap,
+    lockedroom,
+    memory,
+    multiroom,
+    obstructedmaze,
+    playground,
+    putnear,
+    redbluedoors,
+    unlock,
+)
 
 LEVELS: dict[str, tuple[Callable[..., Level], dict[str, Any]]] = {}
-for _module in (empty, doorkey, fourrooms, multiroom):
+for _module in (
+    corridors,
+    crossing,
+    distshift,
+    doorkey,
+    dynamicobstacles,
+    empty,
+    fetch,
+    fourrooms,
+    goto,
+    keycorridor,
+    lavagap,
+    lockedroom,
+    memory,
+    multiroom,
+    obstructedmaze,
+    playground,
+    putnear,
+    redbluedoors,
+    unlock,
+):
     LEVELS.update(_module.LEVELS)

@@ -10,6 +10,7 @@ short. The same procedure here, as a scan over rooms inside a rejection loop.
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -157,19 +158,18 @@ def multi_room(
         )
 
         shape = (height, width)
-        grid = jnp.full(shape, cells.EMPTY_CELL)
         # a door's colour differs from the one before: a step of 1 to 5 around the six colours
-        steps = jax.random.randint(color_key, (max_rooms,), 1, 6)
-        steps = steps.at[1].set(jax.random.randint(jax.random.fold_in(color_key, 1), (), 0, 6))
-        colors = (jnp.cumsum(steps.at[0].set(0)) % 6).astype(jnp.uint8)
-        for i in range(max_rooms):
-            used = i < chain.count
-            wall = layout.outline(shape, chain.left[i], chain.top[i], chain.width[i], chain.height[i])
-            grid = jnp.where(wall & used, cells.WALL_CELL, grid)
-            if i > 0:
-                door = cells.cell(cells.CLOSED_DOOR, colors[i])
-                at = layout.rectangle(shape, chain.door_x[i], chain.door_y[i], 1, 1)
-                grid = jnp.where(at & used, door, grid)
+        first_key, steps_key = jax.random.split(color_key)
+        steps = jax.random.randint(steps_key, (max_rooms,), 1, 6)
+        colors = (jax.random.randint(first_key, (), 0, 6) + jnp.cumsum(steps)) % 6
+        used = jnp.arange(max_rooms) < chain.count
+        outlines = jax.vmap(functools.partial(layout.outline, shape))(*chain[:4])
+        walls = jnp.any(outlines & used[:, None, None], axis=0)
+        grid = jnp.where(walls, cells.WALL_CELL, cells.EMPTY_CELL)
+        # no later room reaches the wall that two rooms share, so doors can all be drawn last
+        rows = jnp.where(used.at[0].set(False), chain.door_y, height)
+        doors = cells.cell(cells.CLOSED_DOOR, colors)
+        grid = grid.at[rows, chain.door_x].set(doors, mode="drop")
 
         def inside(i: jax.typing.ArrayLike) -> jax.Array:
             return layout.rectangle(shape, chain.left[i], chain.top[i], chain.width[i], chain.height[i])
