@@ -18,12 +18,12 @@ from jaxrl_suite.runner import folder, machine, segment
 from jaxrl_suite.runner.curves import Curves
 
 if TYPE_CHECKING:
-    from jaxrl_suite.runner.loop import _Job
+    from jaxrl_suite.runner.job import Job
 
 _RECORDING = 0x766964  # separates the recorded episode's key from training keys
 
 
-def finish(job: _Job, states: State) -> dict[str, Any]:
+def finish(job: Job, states: State) -> dict[str, Any]:
     """Evaluates, reports and records; returns what `summary.json` holds.
 
     The state is saved already, so a run stopped in here finishes when it is resumed.
@@ -47,7 +47,7 @@ def finish(job: _Job, states: State) -> dict[str, Any]:
         _record(job, states)
     shown = [name for name in headline if name in summary["final"]] or list(summary["final"])[:8]
     print_finals(job.console, {job.spec.name: summary["final"]}, shown)
-    speed = f"{summary['steps_per_second']:,.0f} env steps/s, " if job.trained else ""
+    speed = f"{summary['steps_per_second']:,.0f} env steps/s, "
     job.message(
         f"{job.env_steps:,} env steps a seed in {summary['wall_s']:.1f} s "
         f"({speed}compiling {summary['compile_s']:.1f} s); results in {job.out}"
@@ -55,12 +55,12 @@ def finish(job: _Job, states: State) -> dict[str, Any]:
     return summary
 
 
-def _check_stop(job: _Job) -> None:
+def _check_stop(job: Job) -> None:
     if job.stop.signal:
         job.interrupted("trained and saved, its report unfinished")
 
 
-def _record(job: _Job, states: State) -> None:
+def _record(job: Job, states: State) -> None:
     from jaxrl_suite.runner import video
 
     record = job.experiment.record
@@ -74,10 +74,10 @@ def _record(job: _Job, states: State) -> None:
     video.write_gif(job.out / "video" / "episode.gif", frames)
 
 
-def summarise(job: _Job, curves: Curves) -> dict[str, Any]:
+def summarise(job: Job, curves: Curves) -> dict[str, Any]:
     """Everything about a run that fits in a small JSON file; `None` stands for not-a-number."""
     finals = curves.finals()
-    steps = job.trained * job.experiment.steps_per_update * job.options.seeds
+    steps = job.env_steps * job.options.seeds
     return {
         "experiment": job.spec.name,
         "paper": job.spec.paper,
@@ -92,7 +92,7 @@ def summarise(job: _Job, curves: Curves) -> dict[str, Any]:
         "wall_s": job.wall_s,
         "compile_s": job.compile_s,
         "train_s": job.train_s,
-        "steps_per_second": steps / job.train_s if job.train_s else None,
+        "steps_per_second": steps / job.train_s,
         "commit": machine.commit(),
         "versions": machine.versions(),
         "machine": machine.describe(),

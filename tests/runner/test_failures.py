@@ -54,7 +54,7 @@ def test_exit_code_and_one_line(tmp_path, capsys):
 LIMIT = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))"
 
 
-def test_a_full_disk(walk, tmp_path):
+def test_a_full_disk(walk, tmp_path, capsys):
     """On a file system of 3 MB where one may be mounted, else under a limit on file sizes."""
     small = tmp_path / "small"
     small.mkdir()
@@ -74,9 +74,10 @@ def test_a_full_disk(walk, tmp_path):
             kept = sorted(int(name) for name in names if name.isdigit())
             assert kept, "the earlier checkpoints stay"
             subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True)
-            again = walk("--out", small / "run", "--resume", "--no-plots", "--no-tensorboard")
-            assert again.returncode == 0, again.stderr
-            assert f"resuming {small / 'run'} at update {kept[-1]}" in again.stdout
+            again = Options(out=small / "run", resume=True, log_every=1, keep=10, plots=False)
+            summary = run(module.EXPERIMENT, module.Config(ballast=200_000), again)
+            assert summary["updates"] == 100
+            assert f"at update {kept[-1]} of 100" in capsys.readouterr().out
         else:
             check_limited(walk, small / "run")
     finally:

@@ -26,7 +26,12 @@ from jaxrl_suite.runner.video import write_gif
 def runs(tmp_path_factory) -> list[Path]:
     root, made = tmp_path_factory.mktemp("report"), []
     for name, config in (("a", walk.Config()), ("b", walk.Config(learning_rate=0.3))):
-        run(walk.EXPERIMENT, config, Options(seeds=3, out=root / name), command="typed this")
+        run(
+            walk.EXPERIMENT,
+            config,
+            Options(seeds=3, out=root / name, plots=name == "a"),
+            "typed this",
+        )
         made.append(root / name)
     return made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import random
 import signal
@@ -86,7 +87,7 @@ def test_sigterm(walk, uninterrupted, tmp_path):
     out = tmp_path / "run"
     process = walk("--out", out, *ARGUMENTS, "--checkpoint-every", 1000, wait=False)
     for line in process.stdout:
-        if "update" in line:
+        if "/300" in line:
             break
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)
@@ -140,7 +141,9 @@ def test_resume_without_repeating_the_options(tmp_path, capsys):
 
 def test_a_finished_run_resumes_to_the_same(uninterrupted):
     before = pq.read_table(uninterrupted / "metrics.parquet")
-    start(uninterrupted, resume=True)
+    speed = json.loads((uninterrupted / "summary.json").read_text())["steps_per_second"]
+    again = start(uninterrupted, resume=True)
+    assert again["steps_per_second"] == speed > 0
     assert pq.read_table(uninterrupted / "metrics.parquet").equals(before)
 
 
