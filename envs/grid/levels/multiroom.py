@@ -21,7 +21,8 @@ from envs.grid import cells, layout
 from envs.grid.engine import Layout, Level
 
 MIN_ROOM_SIZE = 4
-TRIES = 8
+TRIES = 8  # to fit a next room behind the last
+DRAWS = 7  # random words a try takes
 
 
 class Chain(NamedTuple):
@@ -92,14 +93,17 @@ def _propose(bits: jax.Array, chain: Chain, entry_wall: jax.Array, max_size: int
     return Proposal(new_left, new_top, new_width, new_height, door_x, door_y, entry)
 
 
-def _chain(key: jax.Array, rooms: int, length: jax.Array, max_size: int, width: int, height: int) -> Chain:
+def _chain(
+    key: jax.Array, rooms: int, length: jax.Array, max_size: int, width: int, height: int
+) -> Chain:
     """One attempt at a chain of `length` rooms (at most `rooms`)."""
-    first_key, key = jax.random.split(key)
-    bits = jax.random.bits(first_key, (4,))
+    # every draw of the attempt at once: each separate draw would cost a second of compilation
+    draws = jax.random.bits(key, (4 + (rooms - 1) * TRIES * DRAWS,))
+    bits = draws[4:].reshape(rooms - 1, TRIES, DRAWS)
     zeros = jnp.zeros(rooms, jnp.int32)
-    x = (bits[0] % np.uint32(width - 2)).astype(jnp.int32)
-    y = (bits[1] % np.uint32(width - 2)).astype(jnp.int32)
-    sizes = (bits[2:] % np.uint32(max_size + 1 - MIN_ROOM_SIZE)).astype(jnp.int32) + MIN_ROOM_SIZE
+    x = (draws[0] % np.uint32(width - 2)).astype(jnp.int32)
+    y = (draws[1] % np.uint32(width - 2)).astype(jnp.int32)
+    sizes = (draws[2:4] % np.uint32(max_size + 1 - MIN_ROOM_SIZE)).astype(jnp.int32) + MIN_ROOM_SIZE
     empty = Chain(zeros, zeros, zeros, zeros, zeros, zeros, jnp.int32(0), jnp.asarray(True))
     first = Proposal(x, y, sizes[0], sizes[1], x, y, jnp.int32(2))
 
@@ -124,7 +128,6 @@ def _chain(key: jax.Array, rooms: int, length: jax.Array, max_size: int, width: 
         chain = add(chain, room, placed)._replace(ok=chain.ok & (placed | ~wanted))
         return (chain, jnp.where(placed, room.entry_wall, entry_wall)), None
 
-    bits = jax.random.bits(key, (rooms - 1, TRIES, 7))
     (chain, _), _ = jax.lax.scan(extend, (chain, jnp.int32(2)), bits)
     return chain
 
@@ -145,23 +148,23 @@ def multi_room(
         raise ValueError(f"max_room_size={max_room_size!r}: at least {MIN_ROOM_SIZE}")
 
     def generate(key: jax.Array) -> Layout:
-        length_key, chain_key, color_key, agent_key, turn_key, goal_key = jax.random.split(key, 6)
-        length = jax.random.randint(length_key, (), min_rooms, max_rooms + 1)
+        chain_key, draws_key, goal_key = jax.random.split(key, 3)
+        draws = jax.random.bits(draws_key, (7 + max_rooms,))
+        length = (draws[0] % np.uint32(max_rooms + 1 - min_rooms)).astype(jnp.int32) + min_rooms
 
         def attempt(carry: tuple[jax.Array, Chain]) -> tuple[jax.Array, Chain]:
-            key, _ = carry
-            key, now = jax.random.split(key)
-            return key, _chain(now, max_rooms, length, max_room_size, width, height)
+            count, _ = carry
+            now = jax.random.fold_in(chain_key, count)
+            return count + 1, _chain(now, max_rooms, length, max_room_size, width, height)
 
-        _, chain = jax.lax.while_loop(
-            lambda carry: ~carry[1].ok, attempt, attempt((chain_key, None))  # type: ignore[arg-type]
-        )
+        zeros = jnp.zeros(max_rooms, jnp.int32)
+        nothing = Chain(*(zeros,) * 6, count=jnp.int32(0), ok=jnp.asarray(False))
+        _, chain = jax.lax.while_loop(lambda c: ~c[1].ok, attempt, (jnp.int32(0), nothing))
 
         shape = (height, width)
         # a door's colour differs from the one before: a step of 1 to 5 around the six colours
-        first_key, steps_key = jax.random.split(color_key)
-        steps = jax.random.randint(steps_key, (max_rooms,), 1, 6)
-        colors = (jax.random.randint(first_key, (), 0, 6) + jnp.cumsum(steps)) % 6
+        steps = 1 + draws[7:] % np.uint32(5)
+        colors = (draws[1] % np.uint32(6) + jnp.cumsum(steps)) % np.uint32(6)
         used = jnp.arange(max_rooms) < chain.count
         outlines = jax.vmap(functools.partial(layout.outline, shape))(*chain[:4])
         walls = jnp.any(outlines & used[:, None, None], axis=0)
@@ -171,13 +174,20 @@ def multi_room(
         doors = cells.cell(cells.CLOSED_DOOR, colors)
         grid = grid.at[rows, chain.door_x].set(doors, mode="drop")
 
-        def inside(i: jax.typing.ArrayLike) -> jax.Array:
-            return layout.rectangle(shape, chain.left[i], chain.top[i], chain.width[i], chain.height[i])
+        def inside(i: jax.typing.ArrayLike, x: jax.Array, y: jax.Array) -> jax.Array:
+            left, top, wide, high = (field[i] for field in chain[:4])
+            x = left + 1 + (x % (wide - 2).astype(jnp.uint32)).astype(jnp.int32)
+            y = top + 1 + (y % (high - 2).astype(jnp.uint32)).astype(jnp.int32)
+            return jnp.stack([x, y])
 
-        agent = layout.random_free(agent_key, grid, inside(0))
-        goal = layout.random_free(goal_key, grid, inside(chain.count - 1), agent)
+        # a room's inner cells are all free, so a draw of column and row is uniform over them
+        agent = inside(0, draws[3], draws[4])
+        goal = inside(chain.count - 1, draws[5], draws[6])
+        if min_rooms == 1:  # agent and goal may share a room
+            room = layout.rectangle(shape, *(field[chain.count - 1] for field in chain[:4]))
+            goal = layout.random_free(goal_key, grid, room, agent)
         grid = layout.put(grid, goal[0], goal[1], cells.GOAL_CELL)
-        return Layout(grid, agent, layout.random_direction(turn_key))
+        return Layout(grid, agent, (draws[2] % np.uint32(4)).astype(jnp.int32))
 
     steps = 20 * max_rooms if max_steps is None else max_steps
     mission = "traverse the rooms to get to the goal"
