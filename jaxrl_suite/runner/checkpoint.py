@@ -135,6 +135,10 @@ class Checkpoints:
             ),
         )
 
+    def check(self) -> None:
+        """Raises what a save in the background failed with, without waiting for one under way."""
+        self._manager.check_for_errors()
+
     def wait(self) -> None:
         """Until the newest save is on disk; raises what it failed with."""
         self._manager.wait_until_finished()

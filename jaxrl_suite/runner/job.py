@@ -147,6 +147,7 @@ class Job:
                 if self.stop.signal:
                     self.save(states, wait=True)
                     self.interrupted("saved")
+                self.checkpoints.check()
                 states = self._segment(states)
                 now = time.monotonic()
                 if now - saved >= self.options.checkpoint_every and self.done < total:

@@ -22,7 +22,7 @@ class Options:
     resume: bool = False
     """continue the run in --out; its config and seeds are the defaults then"""
     log_every: int | None = None
-    """updates between two log lines (default: a 200th of the run, 100 at most)"""
+    """updates between two log lines (default: about a 200th of the run, 100 at most)"""
     eval_every: int = 0
     """log lines between two evaluations; 0 evaluates at the end only"""
     checkpoint_every: float = 60.0
@@ -60,5 +60,12 @@ class Options:
 
 
 def default_log_every(num_updates: int) -> int:
-    """Updates between two log lines when nobody chose: about 200 lines, and prompt stopping."""
-    return max(1, min(100, num_updates // 200))
+    """Updates between two log lines when nobody chose: about 200 lines, and prompt stopping.
+
+    A divisor of `num_updates` where one is near, so that only one segment length gets compiled.
+    """
+    most = max(1, min(100, num_updates // 200))
+    for chosen in range(most, most // 2, -1):
+        if num_updates % chosen == 0:
+            return chosen
+    return most

@@ -11,6 +11,7 @@ import pytest
 from walks import walk as module
 
 from jaxrl_suite.runner import Options, RunError, cli, run
+from jaxrl_suite.runner.options import default_log_every
 
 
 def test_a_metric_that_is_not_finite(tmp_path):
@@ -126,3 +127,11 @@ def test_a_folder_without_permission(tmp_path):
         target = tmp_path / "run"
     with pytest.raises(RunError, match="cannot be written"):
         run(module.EXPERIMENT, module.Config(), Options(out=target))
+
+
+@pytest.mark.parametrize(
+    ("updates", "chosen"),
+    [(1, 1), (199, 1), (800, 4), (1000, 5), (60_000, 100), (1399, 6), (1350, 6)],
+)
+def test_default_log_lines(updates, chosen):
+    assert default_log_every(updates) == chosen
