@@ -1,0 +1,348 @@
+"""Our engine against Farama MiniGrid, step for step, from the same level with the same actions."""
+
+from __future__ import annotations
+
+import gymnasium
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from minigrid.wrappers import FullyObsWrapper
+from minigrid_play import (
+    CHUNK,
+    DONE,
+    DROP,
+    FORWARD,
+    LEFT,
+    RIGHT,
+    TOGGLE,
+    Player,
+    assert_equal,
+    compare,
+    help_along,
+    replay,
+    source,
+    world,
+)
+
+from envs.grid.levels import LEVELS
+from envs.grid.minigrid import import_level
+
+# one level of every family, two where the rules differ within one
+FAMILIES = (
+    "BlockedUnlockPickup",
+    "DistShift2",
+    "DoorKey-6x6",
+    "Empty-Random-6x6",
+    "Fetch-5x5-N2",
+    "FourRooms",
+    "GoToDoor-6x6",
+    "GoToObject-6x6-N2",
+    "KeyCorridorS3R2",
+    "LavaCrossingS9N2",
+    "LavaGapS6",
+    "LockedRoom",
+    "MemoryS9",
+    "MultiRoom-N2-S4",
+    "ObstructedMaze-1Dlh",
+    "ObstructedMaze-2Dlhb-v1",
+    "Playground",
+    "PutNear-6x6-N2",
+    "RedBlueDoors-6x6",
+    "SimpleCrossingS9N3",
+    "Unlock",
+    "UnlockPickup",
+)
+REST = sorted(set(LEVELS) - set(FAMILIES) - {n for n in LEVELS if n.startswith(("Corr", "Dyn"))})
+
+VALUES = st.lists(st.integers(0, 19), min_size=CHUNK, max_size=CHUNK)
+
+
+def play_values(values):
+    def play(player):
+        for value in values:
+            player.act(help_along(player, value))
+
+    return play
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@settings(
+    max_examples=8,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(seed=st.integers(0, 10**6), values=VALUES)
+def test_any_actions(name, seed, values):
+    compare(name, seed, play_values(values))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REST)
+def test_any_actions_in_every_other_level(name):
+    for seed in range(4):
+        compare(name, seed, play_values(np.random.default_rng(seed).integers(0, 20, 2 * CHUNK)))
+
+
+def reach_goal(p):
+    p.face(p.find("goal")[0])
+    p.act(FORWARD)
+
+
+def step_into_lava(p):
+    p.face(p.find("lava")[0])
+    p.act(FORWARD)
+
+
+def fetch_key_and_open(p):
+    door = p.find("door", is_locked=True)[0]
+    p.take(p.find("key", color=p.env.grid.get(*door).color)[0])
+    p.face(door)
+    p.act(TOGGLE)
+
+
+def unlock_and_reach_goal(p):
+    fetch_key_and_open(p)
+    reach_goal(p)
+
+
+def unlock_and_pick_up(p):
+    fetch_key_and_open(p)
+    p.put_aside()
+    p.take(tuple(p.env.obj.cur_pos))
+
+
+def clear_unlock_and_pick_up(p):
+    p.take(p.find("ball")[0])
+    p.put_aside()
+    unlock_and_pick_up(p)
+
+
+def solve_maze(p):
+    """Opens one door to the room with the ball, whatever it takes."""
+    tx, ty = p.env.obj.cur_pos
+    doors = [
+        (x, y)
+        for x, y in p.find("door", is_locked=True)
+        if abs(x - (tx // 5 * 5 + 2.5)) <= 3 and abs(y - (ty // 5 * 5 + 2.5)) <= 3
+    ]
+    x, y = doors[0]
+    color = p.env.grid.get(x, y).color
+    keys = p.find("key", color=color)
+    if not keys:
+        box = next(b for b in p.find("box") if p.env.grid.get(*b).contains.color == color)
+        p.face(box)
+        p.act(TOGGLE)
+        keys = [box]
+    for ball in p.find("ball", color="green"):
+        if abs(ball[0] - x) + abs(ball[1] - y) == 1:
+            p.take(ball)
+            p.put_aside()
+    p.take(keys[0])
+    p.face((x, y))
+    p.act(TOGGLE)
+    p.put_aside()
+    p.take((tx, ty))
+
+
+def to_match(p):
+    p.go(lambda x, y, d: (x, y) == tuple(p.env.success_pos))
+
+
+def to_other(p):
+    p.go(lambda x, y, d: (x, y) == tuple(p.env.failure_pos))
+
+
+def red_then_blue(p):
+    p.face(p.find("door", color="red")[0])
+    p.act(TOGGLE)
+    p.face(p.find("door", color="blue")[0])
+    p.act(TOGGLE)
+
+
+def blue_first(p):
+    p.face(p.find("door", color="blue")[0])
+    p.act(TOGGLE)
+
+
+def done_at_target(p):
+    p.face(tuple(map(int, p.env.target_pos)))
+    p.act(DONE)
+
+
+def done_at_once(p):
+    p.act(DONE)
+
+
+def toggle_at_once(p):
+    p.act(TOGGLE)
+
+
+def fetch_right(p):
+    p.take(p.find(p.env.targetType, color=p.env.targetColor)[0])
+
+
+def fetch_wrong(p):
+    wanted = p.find(p.env.targetType, color=p.env.targetColor)
+    p.take(next(c for c in p.find("key") + p.find("ball") if c not in wanted))
+
+
+def put_near(p):
+    p.take(tuple(map(int, p.env.move_pos)))
+    tx, ty = map(int, p.env.target_pos)
+
+    def near(x, y, d):
+        fx, fy = x + (d == 0) - (d == 2), y + (d == 1) - (d == 3)
+        return max(abs(fx - tx), abs(fy - ty)) <= 1 and p.env.grid.get(fx, fy) is None
+
+    p.go(near)
+    p.act(DROP)
+
+
+def put_far(p):
+    p.take(tuple(map(int, p.env.move_pos)))
+    tx, ty = map(int, p.env.target_pos)
+
+    def far(x, y, d):
+        fx, fy = x + (d == 0) - (d == 2), y + (d == 1) - (d == 3)
+        return max(abs(fx - tx), abs(fy - ty)) > 1 and p.env.grid.get(fx, fy) is None
+
+    p.go(far)
+    p.act(DROP)
+
+
+def take_other(p):
+    p.take(tuple(map(int, p.env.target_pos)))
+
+
+def wait_for_the_end(p):
+    for _ in range(p.env.max_steps):
+        p.act(RIGHT)
+
+
+SUCCESSES = (
+    ("Empty-Random-6x6", reach_goal),
+    ("FourRooms", reach_goal),
+    ("DistShift2", reach_goal),
+    ("LavaGapS6", reach_goal),
+    ("LavaCrossingS9N2", reach_goal),
+    ("SimpleCrossingS9N3", reach_goal),
+    ("MultiRoom-N2-S4", reach_goal),
+    ("DoorKey-6x6", unlock_and_reach_goal),
+    ("LockedRoom", unlock_and_reach_goal),
+    ("Unlock", fetch_key_and_open),
+    ("UnlockPickup", unlock_and_pick_up),
+    ("BlockedUnlockPickup", clear_unlock_and_pick_up),
+    ("KeyCorridorS3R2", unlock_and_pick_up),
+    ("ObstructedMaze-1Dlh", solve_maze),
+    ("ObstructedMaze-2Dlhb-v1", solve_maze),
+    ("MemoryS9", to_match),
+    ("RedBlueDoors-6x6", red_then_blue),
+    ("GoToDoor-6x6", done_at_target),
+    ("GoToObject-6x6-N2", done_at_target),
+    ("Fetch-5x5-N2", fetch_right),
+    ("PutNear-6x6-N2", put_near),
+)
+
+
+@pytest.mark.parametrize(("name", "script"), SUCCESSES)
+def test_scripted_success(name, script):
+    rewards = []
+    for seed in range(4):
+        try:
+            rewards += compare(name, seed, script).rewards[-1:]
+        except LookupError:  # something stands in the way that the script does not move
+            continue
+    assert len(rewards) >= 2 and min(rewards) > 0
+
+
+FAILURES = (
+    ("DistShift2", step_into_lava),
+    ("LavaGapS6", step_into_lava),
+    ("LavaCrossingS9N2", step_into_lava),
+    ("MemoryS9", to_other),
+    ("RedBlueDoors-6x6", blue_first),
+    ("GoToDoor-6x6", toggle_at_once),
+    ("GoToDoor-6x6", done_at_once),
+    ("GoToObject-6x6-N2", toggle_at_once),
+    ("GoToObject-6x6-N2", done_at_once),
+    ("PutNear-6x6-N2", take_other),
+    ("PutNear-6x6-N2", put_far),
+    ("Fetch-5x5-N2", fetch_wrong),
+)
+
+
+@pytest.mark.parametrize(("name", "script"), FAILURES)
+def test_scripted_failure(name, script):
+    ended = 0
+    for seed in range(4):
+        try:
+            player = compare(name, seed, script)
+        except (LookupError, StopIteration):
+            continue
+        ended += player.flags[-1][0] and player.rewards[-1] == 0
+    assert ended >= 2
+
+
+@pytest.mark.parametrize("name", ["FourRooms", "PutNear-6x6-N2", "GoToDoor-6x6"])
+def test_time_runs_out(name):
+    player = compare(name, 3, wait_for_the_end)
+    assert player.flags[-1] == (False, True)
+    assert len(player.flags) == player.env.max_steps == world(name).level.max_steps
+
+
+def test_all_lengths_and_wordings_agree():
+    for name in LEVELS:
+        if not name.startswith("Corridors"):
+            theirs, ours = source(name), world(name)
+            assert theirs.max_steps == ours.level.max_steps, name
+            assert theirs.see_through_walls == ours.level.see_through_walls, name
+            assert theirs.action_space.n == ours.num_actions, name
+            theirs.reset(seed=0)
+            state = import_level(theirs, ours)
+            assert ours.level.mission(np.asarray(state.mission)) == theirs.mission, name
+
+
+@pytest.mark.parametrize("name", ["KeyCorridorS3R2", "LavaGapS6"])
+def test_full_view(name):
+    env, ours = FullyObsWrapper(source(name)), world(name, view="full")
+    for seed in range(3):
+        env.reset(seed=seed)
+        player = Player(env.unwrapped, seed)
+        state = import_level(env, ours)
+        player.images = [env.observation({})["image"]]
+        rng = np.random.default_rng(seed)
+        for value in rng.integers(0, 20, 40):
+            count = len(player.actions)
+            player.act(help_along(player, int(value)))
+            if len(player.actions) > count:
+                player.images[-1] = env.observation({})["image"]
+        assert_equal(player.trace(), replay(ours, state, player.actions))
+
+
+@pytest.mark.parametrize("size", [3, 5, 9])
+def test_other_view_sizes(size):
+    env = gymnasium.make(
+        "MiniGrid-MultiRoom-N2-S4-v0", agent_view_size=size, disable_env_checker=True
+    ).unwrapped
+    ours = world("MultiRoom-N2-S4", view_size=size)
+    player = Player(env, size)
+    state = import_level(env, ours)
+    play_values(np.random.default_rng(size).integers(0, 20, 40))(player)
+    assert_equal(player.trace(), replay(ours, state, player.actions))
+
+
+def test_wrong_level_is_refused():
+    env = source("Empty-Random-6x6")
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match="6 x 6"):
+        import_level(env, world("FourRooms"))
+
+
+def test_turning_is_not_all_these_scripts_do():
+    # the helper must walk, or equality would be about standing still
+    player = compare("FourRooms", 0, play_values([9, 10, 9] * 20))
+    assert LEFT in player.actions or RIGHT in player.actions
+    assert player.actions.count(FORWARD) > 5
