@@ -104,7 +104,8 @@ class Player:
             x, y, d = pose
             moves = [((x, y, (d + 1) % 4), (RIGHT,)), ((x, y, (d - 1) % 4), (LEFT,))]
             to = (x + STEP[d][0], y + STEP[d][1])
-            thing = grid.get(*to)
+            inside = 0 <= to[0] < self.env.width and 0 <= to[1] < self.env.height
+            thing = grid.get(*to) if inside else grid.get(0, 0)
             if thing is None or (thing.type == "door" and thing.is_open):
                 moves.append(((*to, d), (FORWARD,)))
             elif thing.type == "door" and not thing.is_locked:
@@ -134,9 +135,10 @@ class Player:
 
         def clear(x: int, y: int, d: int) -> bool:
             fx, fy = x + STEP[d][0], y + STEP[d][1]
-            thing = [self.env.grid.get(fx + dx, fy + dy) for dx, dy in STEP if fx and fy]
-            doors = any(t is not None and t.type == "door" for t in thing)
-            return self.env.grid.get(fx, fy) is None and not doors
+            if self.env.grid.get(fx, fy) is not None:
+                return False
+            around = [self.env.grid.get(fx + dx, fy + dy) for dx, dy in STEP]
+            return not any(thing is not None and thing.type == "door" for thing in around)
 
         self.go(clear)
         self.act(DROP)
