@@ -1,0 +1,210 @@
+"""The elliptical episodic bonus of E3B: b_t = phi_t^T C_{t-1}^-1 phi_t, one step or a block at a time.
+
+C_{t-1} = ridge I + sum of phi phi^T over the earlier steps of the episode (Henaff et al., NeurIPS
+2022, arXiv 2210.05805, equation 1). With one-hot embeddings b = 1 / (count + ridge): a count-based
+bonus for continuous features.
+
+`update` is the paper's rank-one step (Sherman-Morrison). `update_block` gives the same numbers for T
+steps at once. With Phi the [T, D] embeddings, W = Phi C_0^-1 and K = W Phi^T, the Cholesky factor of
+M = I + K = L L^T holds every bonus: the determinant lemma gives det M_t / det M_{t-1} = 1 + b_t for
+the leading minors, so b_t = L_tt^2 - 1, and Woodbury gives C_T^-1 = C_0^-1 - (L^-1 W)^T (L^-1 W). Where
+an episode begins inside the block, K is zero between episodes, W = Phi / ridge after the first reset,
+and only the rows of the last episode enter the new inverse. The inverse is read and written once a
+block, not once a step, and the work is matrix products.
+
+Rounding: float32 gives b to about 1e-7 |phi|^2 / ridge, absolute. A state visited often, with a long
+embedding, has a bonus far below |phi|^2 / ridge, and the rank-one step adds up such errors step by
+step; blocks round once a block and are one to two orders of magnitude closer there.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+METHODS = ("auto", "block", "scan")
+
+
+class EllipticalState(NamedTuple):
+    """The ellipsoid of one episode.
+
+    Attributes:
+      inverse_covariance: `[D, D]` float32, C^-1.
+      ridge: `[]` float32, C = ridge I when an episode begins.
+    """
+
+    inverse_covariance: jax.Array
+    ridge: jax.Array
+
+
+def init(dim: int, ridge: float) -> EllipticalState:
+    """The state at the start of an episode, C = ridge I.
+
+    Args:
+      dim: D, the size of an embedding.
+      ridge: lambda in the paper (0.1 there), positive.
+
+    Raises:
+      ValueError: for `dim` below 1 or a `ridge` that is not positive.
+    """
+    if dim < 1:
+        raise ValueError(f"dim={dim!r}: at least 1")
+    if not isinstance(ridge, jax.core.Tracer) and not ridge > 0:
+        raise ValueError(f"ridge={ridge!r}: must be positive")
+    ridge = jnp.asarray(ridge, jnp.float32)
+    return EllipticalState(jnp.eye(dim, dtype=jnp.float32) / ridge, ridge)
+
+
+def reset(state: EllipticalState, where: jax.Array | bool = True) -> EllipticalState:
+    """`state` at the start of an episode if `where` (`[]` bool) holds, else `state` itself."""
+    fresh = jnp.eye(state.inverse_covariance.shape[-1], dtype=jnp.float32) / state.ridge
+    return state._replace(inverse_covariance=jnp.where(where, fresh, state.inverse_covariance))
+
+
+def update(state: EllipticalState, embedding: jax.Array) -> tuple[jax.Array, EllipticalState]:
+    """One step: the bonus of `embedding`, which then enters the covariance.
+
+    With u = C^-1 phi and b = phi^T u, the inverse becomes C^-1 - u u^T / (1 + b).
+
+    Args:
+      state: as from `init`.
+      embedding: phi, `[D]`.
+
+    Returns:
+      b, `[]` float32, and the new state.
+    """
+    phi = embedding.astype(jnp.float32)
+    u = jnp.matmul(state.inverse_covariance, phi, precision="highest")
+    bonus = jnp.maximum(jnp.matmul(phi, u, precision="highest"), 0.0)
+    inverse = state.inverse_covariance - jnp.outer(u, u) / (1.0 + bonus)
+    return bonus, state._replace(inverse_covariance=inverse)
+
+
+def update_block(
+    state: EllipticalState,
+    embeddings: jax.Array,
+    resets: jax.Array,
+    *,
+    method: str = "auto",
+    block_size: int | None = None,
+) -> tuple[jax.Array, EllipticalState]:
+    """T steps, equal to `update` (after `reset` where an episode begins) for each in turn.
+
+    Args:
+      state: the state before the first step.
+      embeddings: `[T, D]`.
+      resets: `[T]` bool, an episode begins at step t: C = ridge I before b_t.
+      method: "block", "scan" (of rank-one steps), or "auto": the faster one for this T and D, see
+        `plan`. The mathematics is the same.
+      block_size: steps a block; None takes the fastest for this D.
+
+    Returns:
+      `[T]` float32 bonuses, and the state after the last step.
+
+    Raises:
+      ValueError: for shapes that do not fit each other, or an unknown method.
+    """
+    dim = state.inverse_covariance.shape[-1]
+    if embeddings.ndim != 2 or embeddings.shape[1] != dim:
+        raise ValueError(f"embeddings of shape {embeddings.shape}: must be [T, {dim}]")
+    steps = embeddings.shape[0]
+    if resets.shape != (steps,):
+        raise ValueError(f"resets of shape {resets.shape}: must be [{steps}], one a step")
+    if method not in METHODS:
+        raise ValueError(f"method={method!r}: one of {', '.join(METHODS)}")
+    if block_size is not None and block_size < 1:
+        raise ValueError(f"block_size={block_size!r}: at least 1")
+    if steps == 0:
+        return jnp.zeros(0, jnp.float32), state
+    chosen, size = plan(steps, dim)
+    if method == "scan" or (method == "auto" and chosen == "scan"):
+        return _scan(state, embeddings, resets)
+    size = _power_of_two(min(block_size or size, steps))
+    blocks = -(-steps // size)
+    # a zero embedding has bonus 0 and leaves C as it is, so it may fill the last block
+    padding = blocks * size - steps
+    embeddings = jnp.pad(embeddings.astype(jnp.float32), ((0, padding), (0, 0)))
+    resets = jnp.pad(resets, (0, padding)).astype(bool)
+    if blocks == 1:
+        bonuses, state = _block(state, embeddings, resets)
+        return bonuses[:steps], state
+
+    def body(state, xs):
+        bonuses, state = _block(state, *xs)
+        return state, bonuses
+
+    xs = embeddings.reshape(blocks, size, dim), resets.reshape(blocks, size)
+    state, bonuses = jax.lax.scan(body, state, xs)
+    return bonuses.reshape(-1)[:steps], state
+
+
+def plan(steps: int, dim: int) -> tuple[str, int]:
+    """Method and block size that "auto" takes for T = `steps`, D = `dim`.
+
+    From `benchmarks/e3b_update.py` on two CPU cores, 16 and 64 environments: below D = 32 the scan
+    stays in cache and wins; above, blocks win, and the wider the matrix the longer the best block,
+    because a block costs T^3 for its factor and saves T - 1 passes over D x D numbers.
+    """
+    if dim < 32 or steps < 2:
+        return "scan", 1
+    return "block", 16 if dim <= 64 else 32 if dim <= 256 else 64
+
+
+def _scan(state, embeddings, resets):
+    def body(state, xs):
+        embedding, starts = xs
+        bonus, state = update(reset(state, starts), embedding)
+        return state, bonus
+
+    state, bonuses = jax.lax.scan(body, state, (embeddings, resets))
+    return bonuses, state
+
+
+def _block(state, phi, resets):
+    inverse, ridge = state
+    steps = phi.shape[0]
+    episode = jnp.cumsum(resets.astype(jnp.int32))
+    w = jnp.where(
+        (episode == 0)[:, None], jnp.matmul(phi, inverse, precision="highest"), phi / ridge
+    )
+    k = jnp.matmul(w, phi.T, precision="highest")
+    k = jnp.where(episode[:, None] == episode[None, :], k, 0.0)
+    diagonal = jnp.diagonal(k)
+    # 1, until embeddings are so long that rounding could make the matrix indefinite
+    rounding = 16.0 * jnp.finfo(jnp.float32).eps * jnp.sum(phi**2, axis=1) / ridge
+    identity = 1.0 + jnp.maximum(rounding - 0.2, 0.0)
+    factor = jnp.linalg.cholesky(k + jnp.diag(identity), symmetrize_input=False)
+    # L_tt^2 - 1 without the subtraction of 1, which would lose the digits of small bonuses
+    bonuses = jnp.maximum(diagonal - jnp.sum(jnp.tril(factor, -1) ** 2, axis=1), 0.0)
+    last = episode == episode[-1]
+    y = jnp.matmul(_inverse_lower(factor), jnp.where(last[:, None], w, 0.0), precision="highest")
+    base = reset(state, episode[-1] > 0).inverse_covariance
+    inverse = base - jnp.matmul(y.T, y, precision="highest")
+    return bonuses, state._replace(inverse_covariance=inverse)
+
+
+def _inverse_lower(factor: jax.Array) -> jax.Array:
+    """Inverse of a lower triangular `[T, T]`, T a power of two, by doubling.
+
+    [[A, 0], [B, C]]^-1 = [[A^-1, 0], [-C^-1 B A^-1, C^-1]] for all diagonal blocks of one size at
+    once. LAPACK's triangular solve, batched on a CPU, is slower and at times slower by far: its
+    threads fight XLA's.
+    """
+    steps = factor.shape[0]
+    inverse, size = (1.0 / jnp.diagonal(factor))[:, None, None], 1
+    while size < steps:
+        pairs = steps // (2 * size)
+        blocks = factor.reshape(pairs, 2 * size, pairs, 2 * size)[:, size:, :, :size]
+        b = jnp.moveaxis(jnp.diagonal(blocks, axis1=0, axis2=2), -1, 0)
+        a, c = inverse[0::2], inverse[1::2]
+        corner = -jnp.matmul(jnp.matmul(c, b, precision="highest"), a, precision="highest")
+        top = jnp.concatenate([a, jnp.zeros_like(a)], axis=2)
+        inverse = jnp.concatenate([top, jnp.concatenate([corner, c], axis=2)], axis=1)
+        size *= 2
+    return inverse[0]
+
+
+def _power_of_two(n: int) -> int:
+    return 1 << (n - 1).bit_length()
