@@ -14,6 +14,7 @@ from typing import Any
 
 from envs import wrappers
 from envs.core import Environment
+from envs.control import classic
 from envs.grid.engine import GridWorld
 from envs.grid.levels import LEVELS
 
@@ -154,3 +155,5 @@ def _grid_factory(name: str) -> Factory:
 
 for _name in LEVELS:
     register(_name, _grid_factory(_name))
+for _name in classic.NAMES:
+    register(_name, classic.factory(_name))

@@ -1,0 +1,1 @@
+"""Classic control and MinAtar through gymnax."""

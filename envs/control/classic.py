@@ -1,0 +1,92 @@
+"""gymnax environments behind this suite's protocol; gymnax maintains them, nothing is rewritten here.
+
+gymnax's own `step` resets inside. The adapter goes to `step_env`, so that resetting, logging and the
+rest are the suite's wrappers as for every other environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnax
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from envs import core, spaces
+
+NAMES = (
+    "CartPole-v1",
+    "Acrobot-v1",
+    "Pendulum-v1",
+    "MountainCar-v0",
+    "MountainCarContinuous-v0",
+)
+
+
+class GymnaxEnvironment(core.Environment[Any, Any]):
+    """A gymnax 1.0 environment without auto-reset.
+
+    A step that ends the task is `terminated` only, also when the time limit is reached in it.
+    Continuous actions are `[size]` float32 in the environment's own bounds.
+    """
+
+    def __init__(self, env: Any):
+        self.env = env
+
+    @property
+    def name(self) -> str:
+        return self.env.name
+
+    @property
+    def default_params(self) -> Any:
+        return self.env.default_params
+
+    def reset(self, key: jax.Array, params: Any = None) -> tuple[Any, Any]:
+        observation, state = self.env.reset_env(key, params or self.default_params)
+        return _strong(observation), _strong(state)
+
+    def step(self, key: jax.Array, state: Any, action: jax.Array, params: Any = None) -> Any:
+        params = params or self.default_params
+        observation, after, reward, terminated, info = self.env.step_env(key, state, action, params)
+        truncated = self.env.is_truncated(after, params) & ~terminated
+        # gymnax lets Python numbers into states: the same dtypes must come from `reset` and `step`
+        after = jax.tree.map(lambda new, old: jnp.asarray(new, jnp.asarray(old).dtype), after, state)
+        reward = jnp.asarray(reward, jnp.float32)
+        return _strong(observation), after, reward, jnp.asarray(terminated), truncated, dict(info)
+
+    def observation_space(self, params: Any = None) -> spaces.Space:
+        return convert_space(self.env.observation_space(params or self.default_params))
+
+    def action_space(self, params: Any = None) -> spaces.Space:
+        return convert_space(self.env.action_space(params or self.default_params))
+
+
+def _strong(tree: Any) -> Any:
+    """Arrays without weak types."""
+    return jax.tree.map(lambda x: jnp.asarray(x, jnp.asarray(x).dtype), tree)
+
+
+def convert_space(space: Any) -> spaces.Discrete | spaces.Box:
+    """A gymnax space as one of ours; bounds become the widest of their elements.
+
+    Raises:
+      ValueError: for spaces other than Discrete and Box.
+    """
+    if hasattr(space, "n"):
+        return spaces.Discrete(int(space.n))
+    if hasattr(space, "low"):
+        low, high = float(np.min(space.low)), float(np.max(space.high))
+        return spaces.Box(low, high, tuple(space.shape), space.dtype)
+    raise ValueError(f"gymnax space {space!r}: only Discrete and Box are supported")
+
+
+def factory(name: str) -> Callable[..., tuple[core.Environment, str]]:
+    """For the registry: options go to gymnax's constructor."""
+
+    def build(**options: Any) -> tuple[core.Environment, str]:
+        env, _ = gymnax.make(name, **options)
+        return GymnaxEnvironment(env), "exact"
+
+    return build

@@ -1,0 +1,128 @@
+"""From observations to features: small encoders that take any number of batch axes.
+
+`encoder_for` picks one for an observation space. They are used as the body of a policy and, as a
+second instance with weights of its own, as an embedding for exploration bonuses.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from envs import spaces
+
+OBJECTS, COLORS, STATES, DIRECTIONS, MISSION = 11, 6, 3, 4, 16
+SQRT2 = float(np.sqrt(2.0))
+
+
+def dense(features: int, scale: float = SQRT2, name: str | None = None) -> nn.Dense:
+    """A linear layer with orthogonal weights and zero bias, as PPO implementations start them."""
+    return nn.Dense(features, kernel_init=nn.initializers.orthogonal(scale), name=name)
+
+
+class MLPEncoder(nn.Module):
+    """Dense layers over vectors; dictionaries of vectors are concatenated by key.
+
+    Attributes:
+      widths: of each layer; the last is the number of features.
+      activation: name of a function of `flax.linen`.
+    """
+
+    widths: tuple[int, ...] = (64, 64)
+    activation: str = "tanh"
+
+    @nn.compact
+    def __call__(self, observation: Any) -> jax.Array:
+        x = observation
+        if isinstance(x, dict):
+            x = jnp.concatenate([x[k].astype(jnp.float32) for k in sorted(x)], -1)
+        for width in self.widths:
+            x = getattr(nn, self.activation)(dense(width)(x.astype(jnp.float32)))
+        return x
+
+
+class GridEncoder(nn.Module):
+    """MiniGrid observations: one small linear code a cell, then dense layers over all cells.
+
+    A cell's (object, colour, state) are one-hot; their codes are added. Dense layers over the cells
+    cost a tenth of a convolution's time on a CPU and do as well on 7 x 7 views. `direction` is
+    one-hot, `mission` too where `use_mission`; every other key (`noise`, `time`, ...) is
+    concatenated as it is.
+
+    Attributes:
+      cell_features: length of a cell's code.
+      widths: of the dense layers; the last is the number of features.
+      use_mission: whether the level's mission is told to the network.
+      final: "relu", "layer_norm" or "linear", what follows the last dense layer.
+    """
+
+    cell_features: int = 8
+    widths: tuple[int, ...] = (64, 64)
+    use_mission: bool = False
+    final: str = "relu"
+
+    @nn.compact
+    def __call__(self, observation: dict[str, jax.Array]) -> jax.Array:
+        image = observation["image"].astype(jnp.int32)
+        hot = jnp.concatenate(
+            [
+                jax.nn.one_hot(image[..., 0], OBJECTS),
+                jax.nn.one_hot(image[..., 1], COLORS),
+                jax.nn.one_hot(image[..., 2], STATES),
+            ],
+            -1,
+        )
+        cells = nn.relu(nn.Dense(self.cell_features, name="cell")(hot))
+        parts = [cells.reshape(*cells.shape[:-3], -1)]
+        for name in sorted(observation):
+            x = observation[name]
+            if name == "direction":
+                parts.append(jax.nn.one_hot(x, DIRECTIONS))
+            elif name == "mission" and self.use_mission:
+                x = jax.nn.one_hot(x, MISSION)
+                parts.append(x.reshape(*x.shape[:-2], -1))
+            elif name not in ("image", "mission"):
+                parts.append(x.astype(jnp.float32))
+        x = jnp.concatenate(parts, -1)
+        for width in self.widths[:-1]:
+            x = nn.relu(dense(width)(x))
+        x = dense(self.widths[-1])(x)
+        if self.final == "layer_norm":
+            return nn.LayerNorm()(x)
+        return nn.relu(x) if self.final == "relu" else x
+
+
+def is_grid(space: spaces.Space) -> bool:
+    """Whether observations of `space` are MiniGrid dictionaries."""
+    return isinstance(space, spaces.Dict) and "image" in space.spaces
+
+
+def encoder_for(
+    space: spaces.Space,
+    widths: tuple[int, ...] = (64, 64),
+    final: str = "relu",
+    activation: str = "tanh",
+    use_mission: bool = False,
+) -> nn.Module:
+    """An encoder for observations of `space` with `widths[-1]` features.
+
+    Args:
+      space: a MiniGrid-like dictionary, a vector, or a dictionary of vectors.
+      widths: of the dense layers.
+      final: grid encoders only: "relu", "layer_norm" or "linear".
+      activation: vector encoders only.
+      use_mission: grid encoders only.
+
+    Raises:
+      ValueError: for any other space.
+    """
+    if is_grid(space):
+        return GridEncoder(widths=widths, final=final, use_mission=use_mission)
+    parts = space.spaces.values() if isinstance(space, spaces.Dict) else [space]
+    if all(isinstance(part, spaces.Box) and len(part.shape) == 1 for part in parts):
+        return MLPEncoder(widths=widths, activation=activation)
+    raise ValueError(f"observation space {space!r}: no encoder for it; write one and pass it in")

@@ -1,0 +1,51 @@
+"""Recurrent cores that forget at episode boundaries, inside an unroll of several episodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+CELLS = {"gru": nn.GRUCell, "lstm": nn.OptimizedLSTMCell}
+
+
+class _Step(nn.Module):
+    kind: str
+    features: int
+
+    @nn.compact
+    def __call__(self, carry: Any, inputs: tuple[jax.Array, jax.Array]) -> tuple[Any, jax.Array]:
+        x, reset = inputs
+        keep = 1.0 - reset.astype(jnp.float32)[..., None]
+        carry = jax.tree.map(lambda c: c * keep, carry)  # the cells' initial carry is zero
+        return CELLS[self.kind](self.features)(carry, x)
+
+
+class Recurrent(nn.Module):
+    """A GRU or LSTM over time-major inputs.
+
+    Attributes:
+      kind: "gru" or "lstm".
+      features: of its output.
+    """
+
+    kind: str
+    features: int
+
+    @nn.compact
+    def __call__(self, carry: Any, x: jax.Array, reset: jax.Array) -> tuple[Any, jax.Array]:
+        """`x` `[T, N, F]`, `reset` `[T, N]` bool (an episode begins at t): `(carry, [T, N, H])`."""
+        scan = nn.scan(
+            _Step, variable_broadcast="params", split_rngs={"params": False}, in_axes=0, out_axes=0
+        )
+        return scan(self.kind, self.features)(carry, (x, reset))
+
+
+def initial_carry(kind: str, features: int, num_envs: int) -> Any:
+    """Zero carry for `num_envs` environments; `()` for kind "none"."""
+    if kind == "none":
+        return ()
+    zeros = jnp.zeros((num_envs, features), jnp.float32)
+    return (zeros, zeros) if kind == "lstm" else zeros
