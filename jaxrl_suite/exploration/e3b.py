@@ -1,20 +1,21 @@
-"""The elliptical episodic bonus of E3B: b_t = phi_t^T C_{t-1}^-1 phi_t, one step or a block at a time.
+"""The elliptical episodic bonus of E3B, b_t = phi_t^T C_{t-1}^-1 phi_t, by the step or the block.
 
 C_{t-1} = ridge I + sum of phi phi^T over the earlier steps of the episode (Henaff et al., NeurIPS
 2022, arXiv 2210.05805, equation 1). With one-hot embeddings b = 1 / (count + ridge): a count-based
 bonus for continuous features.
 
-`update` is the paper's rank-one step (Sherman-Morrison). `update_block` gives the same numbers for T
-steps at once. With Phi the [T, D] embeddings, W = Phi C_0^-1 and K = W Phi^T, the Cholesky factor of
-M = I + K = L L^T holds every bonus: the determinant lemma gives det M_t / det M_{t-1} = 1 + b_t for
-the leading minors, so b_t = L_tt^2 - 1, and Woodbury gives C_T^-1 = C_0^-1 - (L^-1 W)^T (L^-1 W). Where
-an episode begins inside the block, K is zero between episodes, W = Phi / ridge after the first reset,
-and only the rows of the last episode enter the new inverse. The inverse is read and written once a
-block, not once a step, and the work is matrix products.
+`update` is the paper's rank-one step (Sherman-Morrison). `update_block` gives the same numbers for
+T steps at once. With Phi the [T, D] embeddings, W = Phi C_0^-1 and K = W Phi^T, one Cholesky factor
+I + K = L L^T holds every bonus: by the determinant lemma its leading minors grow by factors 1 + b_t,
+so b_t = L_tt^2 - 1; and by Woodbury's identity C_T^-1 = C_0^-1 - (L^-1 W)^T (L^-1 W). Where an
+episode begins inside the block, K is zero between episodes, W = Phi / ridge after the first reset,
+and only the last episode's rows enter the new inverse. The inverse is read and written once a block
+and not once a step, and the work is matrix products.
 
-Rounding: float32 gives b to about 1e-7 |phi|^2 / ridge, absolute. A state visited often, with a long
-embedding, has a bonus far below |phi|^2 / ridge, and the rank-one step adds up such errors step by
-step; blocks round once a block and are one to two orders of magnitude closer there.
+Rounding: float32 gives b to about 1e-7 |phi|^2 / ridge, absolute, so |phi|^2 / ridge should stay
+below 1e6 (a LayerNorm on phi sees to it). A state visited often has a bonus far below that scale;
+there the rank-one step adds up its rounding step by step, and blocks, which round once a block, come
+one to two orders of magnitude closer to float64.
 """
 
 from __future__ import annotations
@@ -164,7 +165,6 @@ def _scan(state, embeddings, resets):
 
 def _block(state, phi, resets):
     inverse, ridge = state
-    steps = phi.shape[0]
     episode = jnp.cumsum(resets.astype(jnp.int32))
     w = jnp.where(
         (episode == 0)[:, None], jnp.matmul(phi, inverse, precision="highest"), phi / ridge
@@ -173,8 +173,8 @@ def _block(state, phi, resets):
     k = jnp.where(episode[:, None] == episode[None, :], k, 0.0)
     diagonal = jnp.diagonal(k)
     # 1, until embeddings are so long that rounding could make the matrix indefinite
-    rounding = 16.0 * jnp.finfo(jnp.float32).eps * jnp.sum(phi**2, axis=1) / ridge
-    identity = 1.0 + jnp.maximum(rounding - 0.2, 0.0)
+    rounding = 8.0 * jnp.finfo(jnp.float32).eps * jnp.sum(phi**2, axis=1) / ridge
+    identity = 1.0 + jnp.maximum(rounding - 0.1, 0.0)
     factor = jnp.linalg.cholesky(k + jnp.diag(identity), symmetrize_input=False)
     # L_tt^2 - 1 without the subtraction of 1, which would lose the digits of small bonuses
     bonuses = jnp.maximum(diagonal - jnp.sum(jnp.tril(factor, -1) ** 2, axis=1), 0.0)
