@@ -5,8 +5,8 @@ C_{t-1} = ridge I + sum of phi phi^T over the earlier steps of the episode (Hena
 bonus for continuous features.
 
 `update` is the paper's rank-one step (Sherman-Morrison). `update_block` gives the same numbers for
-T steps at once. With Phi the [T, D] embeddings, W = Phi C_0^-1 and K = W Phi^T, one Cholesky factor
-I + K = L L^T holds every bonus: by the determinant lemma its leading minors grow by factors 1 + b_t,
+T steps at once. With Phi the [T, D] embeddings, W = Phi C_0^-1 and K = W Phi^T, one Cholesky
+factor I + K = L L^T holds every bonus: by the determinant lemma the leading minors grow by 1 + b_t,
 so b_t = L_tt^2 - 1; and by Woodbury's identity C_T^-1 = C_0^-1 - (L^-1 W)^T (L^-1 W). Where an
 episode begins inside the block, K is zero between episodes, W = Phi / ridge after the first reset,
 and only the last episode's rows enter the new inverse. The inverse is read and written once a block
@@ -14,8 +14,8 @@ and not once a step, and the work is matrix products.
 
 Rounding: float32 gives b to about 1e-7 |phi|^2 / ridge, absolute, so |phi|^2 / ridge should stay
 below 1e6 (a LayerNorm on phi sees to it). A state visited often has a bonus far below that scale;
-there the rank-one step adds up its rounding step by step, and blocks, which round once a block, come
-one to two orders of magnitude closer to float64.
+there the rank-one step adds up its rounding step by step, and blocks, which round once a block,
+come one to two orders of magnitude closer to float64.
 """
 
 from __future__ import annotations

@@ -1,0 +1,197 @@
+"""E3B as a `Bonus`: the elliptical episodic bonus over learned features, and its ablations.
+
+Henaff et al., NeurIPS 2022 (arXiv 2210.05805), algorithm 1. The ablations of its section 5 are
+options: a lifelong covariance, a random encoder, the policy's encoder.
+
+Which state pays. By default (`phi_of="next"`) step t pays for the state it reached, s_{t+1}, as the
+mathematics has it: the covariance then holds s_0 ... s_t. So s_0 must enter the covariance without
+paying, or returning to the start would pay as much as a new state. To that end every step takes two
+places in a block: s_t where an episode begins (else zeros, which change nothing), then s_{t+1}. The
+released code pays phi(s_t) at step t (`phi_of="current"`) and forces the first step's bonus, which
+no action earned, to zero (`first_step_zero`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from jaxrl_suite.experiment import ConfigError
+from jaxrl_suite.exploration import e3b, inverse_dynamics, scale
+from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions
+from jaxrl_suite.networks.encoders import encoder_for
+
+ENCODERS = ("inverse_dynamics", "random", "policy")
+
+
+@dataclasses.dataclass(frozen=True)
+class E3BConfig:
+    """Options of E3B; the defaults follow the paper's mathematics.
+
+    Attributes:
+      coefficient: beta, what the (normalised) bonus is multiplied by.
+      ridge: lambda of the covariance.
+      encoder: "inverse_dynamics", "random" (never trained), or "policy" (the policy's own).
+      episodic: begin a new covariance with every episode; False keeps one for life.
+      widths: layers of the encoder, the last one the size of an embedding.
+      layer_norm: normalise embeddings, so that |phi|^2 is their size.
+      normalize: divide by the running standard deviation of the bonus: "std", "release" (with the
+        released code's count, see `scale`), or "none".
+      phi_of: "next" pays for the state reached, "current" for the state left (the release).
+      first_step_zero: no bonus at the first step of an episode (the release).
+      method: of `e3b.update_block`.
+      learning_rate, epochs, minibatches, hidden, boundaries: of the inverse dynamics model.
+    """
+
+    coefficient: float = 1.0
+    ridge: float = 0.1
+    encoder: str = "inverse_dynamics"
+    episodic: bool = True
+    widths: tuple[int, ...] = (64, 64)
+    layer_norm: bool = False
+    normalize: str = "std"
+    phi_of: str = "next"
+    first_step_zero: bool = False
+    method: str = "auto"
+    learning_rate: float = 1e-4
+    epochs: int = 1
+    minibatches: int = 1
+    hidden: int = 256
+    boundaries: str = "final"
+
+    def check(self) -> None:
+        """Raises `ConfigError` for a value that cannot be used."""
+        for field, choices in (
+            ("encoder", ENCODERS),
+            ("normalize", scale.MODES),
+            ("phi_of", ("next", "current")),
+            ("method", e3b.METHODS),
+            ("boundaries", inverse_dynamics.BOUNDARIES),
+        ):
+            if getattr(self, field) not in choices:
+                raise ConfigError(field, getattr(self, field), f"one of {', '.join(choices)}")
+        if not self.ridge > 0:
+            raise ConfigError("ridge", self.ridge, "must be positive")
+        if not self.widths or min(self.widths) < 1:
+            raise ConfigError("widths", self.widths, "one or more positive sizes")
+        for field in ("epochs", "minibatches", "hidden"):
+            if getattr(self, field) < 1:
+                raise ConfigError(field, getattr(self, field), "at least 1")
+
+
+class E3BState(NamedTuple):
+    """What E3B carries from rollout to rollout.
+
+    Attributes:
+      ellipse: of each environment, `inverse_covariance` `[N, D, D]`.
+      model: the encoder's `InverseState`; its parameters alone where it is random; () for "policy".
+      moments: of the bonus, for its normalisation.
+    """
+
+    ellipse: e3b.EllipticalState
+    model: Any
+    moments: scale.Moments
+
+
+def make(
+    config: E3BConfig,
+    observation_space: Any,
+    action_space: Any,
+    encoder: nn.Module | None = None,
+    policy_dim: int | None = None,
+) -> Bonus:
+    """E3B for any agent that speaks the protocol in `bonus`.
+
+    Args:
+      config: options.
+      observation_space: of the environment.
+      action_space: of the environment.
+      encoder: module from observations to embeddings; None takes `encoder_for` the space with
+        `config.widths`.
+      policy_dim: F, the size of the policy's features; needed for `encoder="policy"` alone.
+
+    Raises:
+      ConfigError: for an option that cannot be used.
+    """
+    config.check()
+    learned = config.encoder != "policy"
+    if not learned and policy_dim is None:
+        raise ConfigError("encoder", "policy", "make() needs policy_dim, the size of its features")
+    if learned:
+        inverse = inverse_dynamics.make(
+            encoder_for(observation_space, config.widths) if encoder is None else encoder,
+            action_space,
+            learning_rate=config.learning_rate,
+            epochs=config.epochs,
+            minibatches=config.minibatches,
+            hidden=config.hidden,
+            layer_norm=config.layer_norm,
+            boundaries=config.boundaries,
+        )
+
+    def init(key: jax.Array, observation_space: Any, action_space: Any, num_envs: int) -> E3BState:
+        del action_space
+        dim, model = policy_dim, ()
+        if learned:
+            model = inverse.init(key, observation_space)
+            sample = observation_space.sample(key)
+            dim = jax.eval_shape(inverse.embed, model.params, sample).shape[-1]
+            model = model if config.encoder == "inverse_dynamics" else model.params
+        ellipse = e3b.init(dim, config.ridge)
+        ellipse = jax.tree.map(lambda x: jnp.broadcast_to(x, (num_envs, *x.shape)), ellipse)
+        return E3BState(ellipse, model, scale.init())
+
+    def features(state: E3BState, policy_features: PolicyFeatures) -> PolicyFeatures:
+        if config.encoder == "policy":
+            after = inverse_dynamics.normalize if config.layer_norm else lambda phi: phi
+            return lambda x: jax.lax.stop_gradient(after(policy_features(x)))
+        params = state.model if config.encoder == "random" else state.model.params
+        return lambda x: inverse.embed(params, x)
+
+    def update(
+        key: jax.Array, state: E3BState, transitions: Transitions, policy_features: PolicyFeatures
+    ) -> tuple[jax.Array, E3BState, dict[str, jax.Array]]:
+        # the bonus comes before the encoder's training step, as actors do not wait for the learner
+        phi = features(state, policy_features)
+        raw, ellipse = _elliptical(config, state.ellipse, transitions, phi)
+        if config.first_step_zero:
+            raw = jnp.where(transitions.reset, 0.0, raw)
+        bonus, moments = scale.apply(state.moments, raw, config.normalize)
+        metrics = {"bonus_mean": jnp.mean(raw), "bonus_std": jnp.std(raw)}
+        model = state.model
+        if config.encoder == "inverse_dynamics":
+            model, losses = inverse.update(key, model, transitions)
+            metrics |= losses
+        return config.coefficient * bonus, E3BState(ellipse, model, moments), metrics
+
+    return Bonus(init, update)
+
+
+def _elliptical(
+    config: E3BConfig, ellipse: e3b.EllipticalState, transitions: Transitions, phi: PolicyFeatures
+) -> tuple[jax.Array, e3b.EllipticalState]:
+    """`[T, N]` raw bonuses and the new ellipse, `[N, ...]`."""
+    begins = transitions.reset
+    resets = begins if config.episodic else jnp.zeros_like(begins)
+    embeddings = phi(transitions.observation)
+    if config.phi_of == "next":
+        first = jnp.where(begins[..., None], embeddings, 0.0)
+        embeddings = _interleave(first, phi(transitions.next_observation))
+        resets = _interleave(resets, jnp.zeros_like(resets))
+
+    def block(ellipse, embeddings, resets):
+        return e3b.update_block(ellipse, embeddings, resets, method=config.method)
+
+    bonuses, ellipse = jax.vmap(block, in_axes=(0, 1, 1), out_axes=(1, 0))(
+        ellipse, embeddings, resets
+    )
+    return bonuses[1::2] if config.phi_of == "next" else bonuses, ellipse
+
+
+def _interleave(even: jax.Array, odd: jax.Array) -> jax.Array:
+    """`[2 T, ...]` from two `[T, ...]`: even[0], odd[0], even[1], ..."""
+    return jnp.stack([even, odd], axis=1).reshape(-1, *even.shape[1:])
