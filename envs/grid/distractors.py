@@ -7,6 +7,7 @@ obstacles and optimal behaviour stay the same while observations of one state di
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -49,6 +50,7 @@ class MovingDistractors(wrappers.Wrapper):
 
     def __init__(self, world: GridWorld, number: int):
         super().__init__(world)
+        self.env: GridWorld = world
         if number < 1:
             raise ValueError(f"distractors={number!r}: at least 1")
         self.number = number
@@ -61,7 +63,9 @@ class MovingDistractors(wrappers.Wrapper):
         free = free & jnp.any(state.places != inside.position, axis=1)
         # a ball that is hidden goes to a row that does not exist, which drops it
         rows = jnp.where(free, rows, inside.grid.shape[0])
-        return inside.replace(grid=inside.grid.at[rows, columns].set(state.looks, mode="drop"))
+        return dataclasses.replace(
+            inside, grid=inside.grid.at[rows, columns].set(state.looks, mode="drop")
+        )
 
     def reset(self, key: jax.Array, params: Any = None) -> tuple[Any, DistractorState]:
         key, place_key, color_key = jax.random.split(key, 3)
@@ -75,15 +79,21 @@ class MovingDistractors(wrappers.Wrapper):
         state = DistractorState(inside, places, cells.cell(cells.BALL, colors.astype(jnp.uint8)))
         return self.env.observe(self.drawn(state)), state
 
-    def step(self, key: jax.Array, state: DistractorState, action: jax.Array, params: Any = None) -> Any:
+    def step(
+        self, key: jax.Array, state: DistractorState, action: jax.Array, params: Any = None
+    ) -> Any:
         key, move_key = jax.random.split(key)
         _, inside, reward, terminated, truncated, info = self.env.step(
             key, state.env_state, action, params
         )
         move = jax.random.bits(move_key, (self.number,)) % np.uint32(len(STEP))
         to = state.places + jnp.asarray(STEP)[move]
-        free = inside.grid[to[:, 1], to[:, 0]] == cells.EMPTY_CELL
-        state = state.replace(env_state=inside, places=jnp.where(free[:, None], to, state.places))
+        # some levels have floor at their very edge, so a ball could leave the array
+        height, width = inside.grid.shape
+        free = jnp.all((to >= 0) & (to < jnp.array([width, height])), axis=1)
+        free = free & (inside.grid[to[:, 1], to[:, 0]] == cells.EMPTY_CELL)
+        places = jnp.where(free[:, None], to, state.places)
+        state = DistractorState(inside, places, state.looks)
         return self.env.observe(self.drawn(state)), state, reward, terminated, truncated, info
 
     def render(self, state: DistractorState, params: Any = None) -> Any:

@@ -1,4 +1,4 @@
-"""Levels from Farama MiniGrid: `import_level` turns a reset MiniGrid environment into a `GridState`.
+"""Levels from Farama MiniGrid: `import_level` turns a reset environment into a `GridState`.
 
 MiniGrid is not a dependency of the suite: nothing here imports it, an environment that the caller
 made is read through its attributes. Whatever MiniGrid generates can so be played at our speed, and
@@ -37,19 +37,19 @@ def cell_of(thing: Any) -> int:
     if content is not None:
         if content.type != "key" or thing.color != "grey":
             raise ValueError(
-                f"box={thing.color!r} with {content.type!r} inside: only keys in grey boxes have a cell"
+                f"box={thing.color!r} with {content.type!r} inside: only keys in grey boxes fit"
             )
         return cells.code(cells.KEY_BOX, cells.COLORS.index(content.color))
     return int(cells.from_triples(np.array(thing.encode(), np.uint8)))
 
 
-def _place(position: Any) -> np.ndarray:
-    return np.asarray(position, np.int32).reshape(2)
+def _place(position: Any) -> jax.Array:
+    return jnp.asarray(np.asarray(position, np.int32).reshape(2))
 
 
 # what the rules of a family need beside the grid, by the name of MiniGrid's class
 EXTRA: dict[str, Callable[[Any], Any]] = {
-    "DynamicObstaclesEnv": lambda e: np.stack([_place(o.cur_pos) for o in e.obstacles]),
+    "DynamicObstaclesEnv": lambda e: jnp.stack([_place(o.cur_pos) for o in e.obstacles]),
     "MemoryEnv": lambda e: Ends(_place(e.success_pos), _place(e.failure_pos)),
     "GoToDoorEnv": lambda e: _place(e.target_pos),
     "GoToObjectEnv": lambda e: _place(e.target_pos),
@@ -85,10 +85,10 @@ def import_level(minigrid_env: Any, world: GridWorld) -> GridState:
     extra = families[0](source) if families else ()
     return GridState(
         grid=jnp.asarray(grid.reshape(source.height, source.width)),
-        position=jnp.asarray(_place(source.agent_pos)),
+        position=_place(source.agent_pos),
         direction=jnp.asarray(int(source.agent_dir), jnp.int32),
         carrying=jnp.asarray(cell_of(source.carrying), jnp.uint8),
         time=jnp.asarray(int(source.step_count), jnp.int32),
         mission=jnp.asarray(numbers),
-        extra=jax.tree.map(jnp.asarray, extra),
+        extra=extra,
     )

@@ -1,4 +1,4 @@
-"""Pictures of grid levels for people, in MiniGrid's look: NumPy only, one cached tile per cell kind.
+"""Pictures of grid levels for people, in MiniGrid's look: NumPy only, one cached tile per cell.
 
 Shapes are masks over a fine grid of points in the unit square, averaged down to the tile: the same
 way MiniGrid's `utils/rendering.py` gets smooth edges. Sizes of shapes as in Farama MiniGrid.
@@ -7,6 +7,7 @@ way MiniGrid's `utils/rendering.py` gets smooth edges. Sizes of shapes as in Far
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import Any
 
 import jax
@@ -79,7 +80,7 @@ def _thing(canvas: Canvas, kind: int, color: np.ndarray) -> None:
         canvas.box(0.0, 1.0, 0.0, 1.0, LAVA_ORANGE)
         for low in (0.3, 0.5, 0.7):
             wave = [(0.1, low), (0.3, low + 0.1), (0.5, low), (0.7, low + 0.1), (0.9, low)]
-            for start, end in zip(wave, wave[1:], strict=False):
+            for start, end in itertools.pairwise(wave):
                 canvas.stroke(*start, *end, 0.03, BLACK)
     elif kind in (cells.OPEN_DOOR, cells.CLOSED_DOOR, cells.LOCKED_DOOR):
         _door(canvas, kind, color)
@@ -110,7 +111,7 @@ def _agent(canvas: Canvas, direction: int) -> None:
 
 @functools.lru_cache(maxsize=4096)
 def tile(cell: int, direction: int | None, highlighted: bool, size: int) -> np.ndarray:
-    """`[size, size, 3]` uint8 picture of one cell, with the agent on it where a direction is given."""
+    """`[size, size, 3]` uint8 picture of one cell, with the agent on it if a direction is given."""
     canvas = Canvas(size)
     canvas.box(0.0, 0.031, 0.0, 1.0, GRID_GREY)
     canvas.box(0.0, 1.0, 0.0, 0.031, GRID_GREY)

@@ -128,7 +128,9 @@ def test_one_loop_drives_gymnax_and_ours():
 
 def test_full_ids_of_minigrid_work():
     assert envs.make("MiniGrid-LavaGapS5-v0")[0].name == "LavaGapS5"
-    assert envs.make("MiniGrid-MultiRoom-N4-S5-v1", auto_reset="none")[0].name == "MultiRoom-N4-S5-v1"
+    assert (
+        envs.make("MiniGrid-MultiRoom-N4-S5-v1", auto_reset="none")[0].name == "MultiRoom-N4-S5-v1"
+    )
 
 
 def test_unknown_names_get_close_matches():
@@ -184,5 +186,9 @@ def test_default_reset_modes():
     # a constant level costs nothing to draw, a drawn one more than a look into a bank
     assert envs.make("DistShift1")[0].mode == "exact"
     assert envs.make("KeyCorridorS3R1")[0].mode == "bank"
-    grids = [n for n in envs.registered() if isinstance(envs.make(n, auto_reset="none")[0].unwrapped, GridWorld)]
+    grids = [
+        n
+        for n in envs.registered()
+        if isinstance(envs.make(n, auto_reset="none")[0].unwrapped, GridWorld)
+    ]
     assert len(grids) >= 75

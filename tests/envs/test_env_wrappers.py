@@ -27,7 +27,9 @@ def rollout(env, params, num_envs, steps, seed, refresh_every=0):
             params = jax.tree.map(lambda a, b: jnp.where(now, a, b), fresh, params)
         actions = jax.random.randint(act_key, (num_envs,), 0, 3)
         keys = jax.random.split(step_key, num_envs)
-        observation, state, reward, terminated, truncated, info = vmapped(keys, state, actions, params)
+        observation, state, reward, terminated, truncated, info = vmapped(
+            keys, state, actions, params
+        )
         return (key, state, params), (observation, state, reward, terminated, truncated, info)
 
     key, reset_key = jax.random.split(jax.random.key(seed))
@@ -81,7 +83,9 @@ def test_final_observation_and_fresh_start(mode):
         ended += done
         assert int(state.time) == (0 if done else int(plain[1].time))
         expected = inner.observe(state)
-        for mine, theirs in zip(jax.tree.leaves(observation), jax.tree.leaves(expected), strict=True):
+        for mine, theirs in zip(
+            jax.tree.leaves(observation), jax.tree.leaves(expected), strict=True
+        ):
             np.testing.assert_array_equal(mine, theirs)
     assert ended >= 3
 
@@ -99,7 +103,9 @@ def test_a_bank_serves_its_levels_and_refresh_replaces_them():
 
 def test_episode_log_adds_up():
     env, params = envs.make(LEVEL, auto_reset="exact", max_steps=15)
-    first, (_, _, reward, terminated, truncated, info) = jax.jit(lambda: rollout(env, params, 8, 90, 2))()
+    _, (_, _, reward, terminated, truncated, info) = jax.jit(
+        lambda: rollout(env, params, 8, 90, 2)
+    )()
     total, length = np.zeros(8), np.zeros(8, int)
     for t in range(90):
         total, length = total + np.asarray(reward[t]), length + 1
@@ -123,7 +129,9 @@ def test_time_limit():
 
 def test_fixed_contexts():
     def levels(num, seed):
-        env, params = envs.make("FourRooms", auto_reset="none", log=False, num_contexts=num, context_seed=seed)
+        env, params = envs.make(
+            "FourRooms", auto_reset="none", log=False, num_contexts=num, context_seed=seed
+        )
         keys = jax.random.split(jax.random.key(5), 120)
         state = jax.jit(jax.vmap(env.reset, in_axes=(0, None)))(keys, params)[1]
         rows = [np.asarray(x).reshape(120, -1) for x in (state.grid, state.position)]
@@ -140,7 +148,9 @@ def test_fixed_contexts():
 
 def test_noise_and_time_counter():
     env, params = envs.make(LEVEL, auto_reset="exact", max_steps=10, noise=64, time_counter=True)
-    first, (seen, _, _, terminated, truncated, info) = jax.jit(lambda: rollout(env, params, 4, 60, 3))()
+    first, (seen, _, _, terminated, truncated, info) = jax.jit(
+        lambda: rollout(env, params, 4, 60, 3)
+    )()
     assert set(first) == {"image", "direction", "mission", "noise", "time"}
     noise = np.asarray(seen["noise"])
     assert noise.shape == (60, 4, 64) and set(np.unique(noise)) == {0.0, 1.0}

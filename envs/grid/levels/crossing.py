@@ -1,4 +1,4 @@
-"""Crossing: reach the far corner through openings in rivers of lava or walls (MiniGrid `CrossingEnv`)."""
+"""Crossing: the goal is behind rivers of lava or walls with openings (MiniGrid `CrossingEnv`)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def crossing(
     if size < 5 or size % 2 == 0:
         raise ValueError(f"size={size!r}: an odd number of at least 5")
     if not 1 <= num_crossings <= 2 * len(places):
-        raise ValueError(f"num_crossings={num_crossings!r}: from 1 to {2 * len(places)} at this size")
+        raise ValueError(
+            f"num_crossings={num_crossings!r}: from 1 to {2 * len(places)} at this size"
+        )
     if obstacle not in MISSIONS:
         raise ValueError(f"obstacle={obstacle!r}: 'lava' or 'wall'")
     base = layout.room(size, size)
@@ -57,9 +59,7 @@ def crossing(
         for step in range(num_crossings):
             # a shuffled list of directions, drawn one by one without replacement
             is_column = bits[step, 0] % np.uint32(num_crossings - step) < left[0]
-            ahead = jnp.min(
-                jnp.where(lines & (along > at[:, None]), along, size - 1), axis=1
-            )
+            ahead = jnp.min(jnp.where(lines & (along > at[:, None]), along, size - 1), axis=1)
             span = (ahead - at - 1).astype(jnp.uint32)
             opening = at + 1 + (bits[step, 1] % span).astype(jnp.int32)
             x = jnp.where(is_column, ahead[0], opening[0])

@@ -1,4 +1,4 @@
-"""DistShift: two strips of lava, the lower of which moves between variants (MiniGrid `DistShiftEnv`)."""
+"""DistShift: two strips of lava, one of which moves between variants (MiniGrid `DistShiftEnv`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random pieces that several levels share: distinct choices, objects, and rules for their targets."""
+"""What several levels share: random choices, objects, and rules for the target of a mission."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def pick_up_target(t: Transition) -> tuple[jax.Array, jax.Array]:
 
 
 def done_beside_target(t: Transition) -> tuple[jax.Array, jax.Array]:
-    """Success by saying "done" next to the place in `extra` (`[2]`); any toggle ends the episode."""
+    """Success by "done" next to the place in `extra` (`[2]`); any toggle ends the episode."""
     distance = jnp.sum(jnp.abs(t.after.position - t.after.extra))
     done = t.action == DONE
     return (

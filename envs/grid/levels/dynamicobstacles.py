@@ -7,6 +7,7 @@ was ahead *before* the balls moved decides.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -39,7 +40,7 @@ def _move(key: jax.Array, state: GridState, action: jax.Array) -> GridState:
 
     bits = jax.random.bits(key, (state.extra.shape[0], 9))
     grid, balls = jax.lax.scan(one, state.grid, (state.extra, bits))
-    return state.replace(grid=grid, extra=balls)
+    return dataclasses.replace(state, grid=grid, extra=balls)
 
 
 def _outcome(t: Transition) -> tuple[jax.Array, jax.Array]:
@@ -69,7 +70,7 @@ def dynamic_obstacles(
         agent_key, turn_key, *ball_keys = jax.random.split(key, 2 + count)
         agent, direction = jnp.array([1, 1], jnp.int32), jnp.int32(0)
         if random_start:
-            agent = layout.random_free(agent_key, base)
+            agent = layout.random_free(agent_key, jnp.asarray(base))
             direction = layout.random_direction(turn_key)
         grid, balls = jnp.asarray(base), []
         for ball_key in ball_keys:

@@ -1,4 +1,4 @@
-"""KeyCorridor: find a key, open the one locked room, pick up the ball (MiniGrid `KeyCorridorEnv`)."""
+"""KeyCorridor: find a key, open the locked room, pick up the ball (MiniGrid `KeyCorridorEnv`)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def key_corridor(
         ball_row, key_row = draw.integer(keys[1], 0, num_rows), draw.integer(keys[2], 0, num_rows)
         color = draw.color(keys[3])
         x, y = lattice.door(places, 2, ball_row, 2)
-        grid = layout.put(base, x, y, cells.cell(cells.LOCKED_DOOR, color))
+        grid = layout.put(jnp.asarray(base), x, y, cells.cell(cells.LOCKED_DOOR, color))
         ball, ball_color = random_cell_of(keys[4], cells.BALL)
         grid = lattice.place(keys[5], grid, 2, ball_row, ball)
         grid = lattice.place(keys[6], grid, 0, key_row, cells.cell(cells.KEY, color))

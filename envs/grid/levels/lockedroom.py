@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -42,12 +44,10 @@ def locked_room(size: int = 19, max_steps: int | None = None, name: str = "Locke
         rooms_key, goal_key, color_key, key_key, agent_key, turn_key = jax.random.split(key, 6)
         rooms = draw.distinct(rooms_key, 2, 6)  # the locked one and the one with the key
         colors = draw.distinct(color_key, 6, 6)
-        grid = layout.put(base, *inside(goal_key, rooms[0]), cells.GOAL_CELL)
+        grid = layout.put(jnp.asarray(base), *inside(goal_key, rooms[0]), cells.GOAL_CELL)
         kinds = jnp.where(np.arange(6) == rooms[0], cells.LOCKED_DOOR, cells.CLOSED_DOOR)
         grid = grid.at[door_y, door_x].set(cells.cell(kinds, colors))
-        grid = layout.put(
-            grid, *inside(key_key, rooms[1]), cells.cell(cells.KEY, colors[rooms[0]])
-        )
+        grid = layout.put(grid, *inside(key_key, rooms[1]), cells.cell(cells.KEY, colors[rooms[0]]))
         corridor = layout.rectangle(base.shape, left, 0, right - left, size)
         agent = layout.random_free(agent_key, grid, corridor)
         mission = draw.numbers(colors[rooms[0]], colors[rooms[1]])
@@ -57,4 +57,4 @@ def locked_room(size: int = 19, max_steps: int | None = None, name: str = "Locke
     return Level(name, size, size, steps, generate, mission=MISSION)
 
 
-LEVELS = {"LockedRoom": (locked_room, {})}
+LEVELS: dict[str, tuple[Any, dict[str, Any]]] = {"LockedRoom": (locked_room, {})}

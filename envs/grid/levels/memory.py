@@ -1,4 +1,4 @@
-"""Memory: see an object in the first room, walk a corridor, choose its like (MiniGrid `MemoryEnv`)."""
+"""Memory: see an object in the first room, later choose its like (MiniGrid `MemoryEnv`)."""
 
 from __future__ import annotations
 

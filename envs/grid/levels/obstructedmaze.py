@@ -1,8 +1,8 @@
 """ObstructedMaze: locked doors, keys hidden in boxes, doors blocked by balls (MiniGrid, same name).
 
-MiniGrid's `-v0` levels place the second blocking ball of a room after the first key, so the ball may
-replace the key and the level may have no solution; its `-v1` levels (`obstructedmaze_v1.py`) place
-all doors and balls first. Both are here, as they are there.
+MiniGrid's `-v0` levels place the second blocking ball of a room after the first key, so the ball
+may replace the key and the level may have no solution; its `-v1` levels (`obstructedmaze_v1.py`)
+place all doors and balls first. Both are here, as they are there.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def _locked_door(
     return grid
 
 
-def _level(lattice: Lattice, generate: object, visited: int, max_steps: int | None, name: str) -> Level:
+def _level(
+    lattice: Lattice, generate: object, visited: int, max_steps: int | None, name: str
+) -> Level:
     return Level(
         name,
         lattice.width,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -38,4 +40,4 @@ def playground(
     return Level(name, 19, 19, steps, generate, mission=Mission.of(""))
 
 
-LEVELS = {"Playground": (playground, {})}
+LEVELS: dict[str, tuple[Any, dict[str, Any]]] = {"Playground": (playground, {})}

@@ -33,7 +33,9 @@ def put_near(
     "Near" is one of the nine cells around the place where the other object was at the start.
     """
     if size < 5 or not 2 <= num_objects <= 18:
-        raise ValueError(f"size={size!r}, num_objects={num_objects!r}: at least 5, and from 2 to 18")
+        raise ValueError(
+            f"size={size!r}, num_objects={num_objects!r}: at least 5, and from 2 to 18"
+        )
     if (size - 2) ** 2 <= 9 * num_objects - 9:
         raise ValueError(f"num_objects={num_objects!r}: may not fit apart in a room of size {size}")
     base = layout.room(size, size)

@@ -15,7 +15,9 @@ RED_DOOR = cells.code(cells.CLOSED_DOOR, cells.RED)
 BLUE_DOOR = cells.code(cells.CLOSED_DOOR, cells.BLUE)
 
 
-def red_blue_doors(size: int = 8, max_steps: int | None = None, name: str = "RedBlueDoors") -> Level:
+def red_blue_doors(
+    size: int = 8, max_steps: int | None = None, name: str = "RedBlueDoors"
+) -> Level:
     """A `size` x `size` room in the middle of a grid twice as wide, a door to either side."""
     if size < 4:
         raise ValueError(f"size={size!r}: at least 4, walls included")
@@ -26,8 +28,9 @@ def red_blue_doors(size: int = 8, max_steps: int | None = None, name: str = "Red
     def generate(key: jax.Array) -> Layout:
         agent_key, turn_key, red_key, blue_key = jax.random.split(key, 4)
         room = layout.rectangle(base.shape, left, 0, size, size)
-        agent = layout.random_free(agent_key, base, room)
-        grid = layout.put(base, left, draw.integer(red_key, 1, size - 1), RED_DOOR)
+        grid = jnp.asarray(base)
+        agent = layout.random_free(agent_key, grid, room)
+        grid = layout.put(grid, left, draw.integer(red_key, 1, size - 1), RED_DOOR)
         grid = layout.put(grid, right, draw.integer(blue_key, 1, size - 1), BLUE_DOOR)
         return Layout(grid, agent, layout.random_direction(turn_key))
 

@@ -100,7 +100,9 @@ class Lattice:
         room = jax.lax.dynamic_slice(grid, (top, left), (side, side))
         x, y = np.arange(side)[None, :], np.arange(side)[:, None]
         away = jnp.abs(left + x - self.middle[0]) + jnp.abs(top + y - self.middle[1]) >= 2
-        score = jnp.where((room == cells.EMPTY_CELL) & away, jax.random.bits(key, room.shape) | 1, 0)
+        score = jnp.where(
+            (room == cells.EMPTY_CELL) & away, jax.random.bits(key, room.shape) | 1, 0
+        )
         index = jnp.argmax(score.reshape(-1))
         cell = jnp.asarray(cell, jnp.uint8)
         return grid.at[top + index // side, left + index % side].set(cell)
@@ -159,7 +161,9 @@ class Lattice:
         def initial(label: jax.Array, link: jax.Array) -> tuple[jax.Array, None]:
             return join(label, link, linked[link]), None
 
-        def add(carry: tuple[jax.Array, jax.Array], _: None) -> tuple[tuple[jax.Array, jax.Array], None]:
+        def add(
+            carry: tuple[jax.Array, jax.Array], _: None
+        ) -> tuple[tuple[jax.Array, jax.Array], None]:
             label, score = carry
             link = jnp.argmax(score)
             on = (score[link] > 0) & jnp.any(label != label[0])

@@ -42,7 +42,9 @@ def unlock(
     base = lattice.walls()
 
     def generate(key: jax.Array) -> Layout:
-        doors_key, box_key, color_key, ball_key, key_key, agent_key, at_key = jax.random.split(key, 7)
+        doors_key, box_key, color_key, ball_key, key_key, agent_key, at_key = jax.random.split(
+            key, 7
+        )
         places = lattice.door_places(doors_key)
         grid, mission = jnp.asarray(base), draw.numbers(0)
         if pickup:

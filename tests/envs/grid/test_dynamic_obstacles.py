@@ -1,4 +1,4 @@
-"""Dynamic obstacles: MiniGrid plays with our balls' moves; the moves themselves are tested apart."""
+"""Dynamic obstacles: MiniGrid plays with our balls' moves; the moves are tested apart."""
 
 from __future__ import annotations
 

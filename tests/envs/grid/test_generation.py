@@ -1,4 +1,4 @@
-"""Levels we draw against levels that MiniGrid draws: the same distribution, and all can be solved."""
+"""Levels we draw against levels MiniGrid draws: the same distribution, and all can be solved."""
 
 from __future__ import annotations
 
@@ -125,7 +125,10 @@ def p_value(a, b):
     """Two-sample chi-square over categories, rare ones taken together."""
     values, codes = np.unique(np.concatenate([np.asarray(a), np.asarray(b)]), return_inverse=True)
     table = np.stack(
-        [np.bincount(codes[: len(a)], minlength=len(values)), np.bincount(codes[len(a) :], minlength=len(values))]
+        [
+            np.bincount(codes[: len(a)], minlength=len(values)),
+            np.bincount(codes[len(a) :], minlength=len(values)),
+        ]
     )
     rare = table.sum(0) < 40
     table = np.concatenate([table[:, ~rare], table[:, rare].sum(1, keepdims=True)], axis=1)

@@ -12,7 +12,9 @@ from envs.grid import cells, render
 from envs.grid.engine import GridState
 
 
-@pytest.mark.parametrize("name", ["ObstructedMaze-1Dlh", "LavaGapS6", "PutNear-8x8-N3", "LockedRoom"])
+@pytest.mark.parametrize(
+    "name", ["ObstructedMaze-1Dlh", "LavaGapS6", "PutNear-8x8-N3", "LockedRoom"]
+)
 def test_looks_like_minigrid(name):
     env, ours = source(name), world(name)
     env.reset(seed=1)
