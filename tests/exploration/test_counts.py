@@ -1,0 +1,146 @@
+"""Count bonuses against Python dictionaries."""
+
+from __future__ import annotations
+
+import collections
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxrl_suite.experiment import ConfigError
+from jaxrl_suite.exploration import counts
+from jaxrl_suite.exploration.bonus import Transitions
+
+
+def rollout(seed, steps=64, envs=3, size=4, noise=False):
+    rng = np.random.default_rng(seed)
+    done = rng.random((steps, envs)) < 0.08
+    reset = np.concatenate([np.ones((1, envs), bool), done[:-1]])
+    then = rng.integers(size, size=(steps, envs, 2)).astype(np.int32)
+    now = np.where(
+        reset[..., None],
+        rng.integers(size, size=then.shape),
+        np.concatenate([then[:1], then[:-1]]),
+    ).astype(np.int32)
+
+    def observation(position):
+        image = np.zeros((steps, envs, 3, 3), np.uint8)
+        image[..., 0, 0], image[..., 2, 1] = position[..., 0], position[..., 1]
+        extra = {"noise": rng.random((steps, envs, 2)).astype(np.float32)} if noise else {}
+        return {"image": jnp.asarray(image), **extra}
+
+    zeros = jnp.zeros((steps, envs))
+    transitions = Transitions(
+        observation(now),
+        observation(then),
+        zeros.astype(int),
+        zeros,
+        jnp.asarray(done),
+        zeros.astype(bool),
+        jnp.asarray(reset),
+        {"position": jnp.asarray(then)},
+    )
+    return now, then, reset, transitions
+
+
+def reference(now, then, reset, count_first):
+    out = np.zeros(reset.shape, int)
+    for n in range(reset.shape[1]):
+        seen: collections.Counter = collections.Counter()
+        for t in range(reset.shape[0]):
+            if reset[t, n]:
+                seen.clear()
+                if count_first:
+                    seen[tuple(now[t, n])] += 1
+            seen[tuple(then[t, n])] += 1
+            out[t, n] = seen[tuple(then[t, n])]
+    return out
+
+
+def run(config, transitions, parts=1):
+    bonus = counts.make(config)
+    envs = transitions.reset.shape[1]
+    state, out = bonus.init(jax.random.key(0), None, None, envs), []
+    size = transitions.reset.shape[0] // parts
+    update = jax.jit(lambda state, part: bonus.update(jax.random.key(0), state, part, None))
+    for i in range(parts):
+        part = jax.tree.map(lambda x, i=i: x[i * size : (i + 1) * size], transitions)
+        extra, state, metrics = update(state, part)
+        assert all(value.shape == () for value in metrics.values())
+        out.append(extra)
+    return np.concatenate(out)
+
+
+@pytest.mark.parametrize("key", ["position", "observation"])
+@pytest.mark.parametrize("form", ["inverse_sqrt", "indicator"])
+@pytest.mark.parametrize("parts", [1, 4])
+def test_equals_a_dictionary(key, form, parts):
+    now, then, reset, transitions = rollout(0)
+    n = reference(now, then, reset, count_first=key == "observation")
+    want = n == 1 if form == "indicator" else 1 / np.sqrt(n)
+    assert n.max() > 3 and (n == 1).any()
+    got = run(
+        counts.CountConfig(key=key, form=form, coefficient=2.0, log2_slots=8), transitions, parts
+    )
+    np.testing.assert_allclose(got, 2.0 * want, rtol=1e-5)
+
+
+def test_noise_makes_every_observation_new_but_not_every_position():
+    transitions = rollout(1, noise=True)[3]
+    assert np.all(run(counts.CountConfig(key="observation"), transitions) == 1)
+    assert np.any(run(counts.CountConfig(key="position"), transitions) < 1)
+
+
+def test_a_function_may_be_the_key():
+    now, then, reset, transitions = rollout(2)
+    config = counts.CountConfig(key=lambda observation, info: info["position"][:1])
+    n = reference(now[..., :1], then[..., :1], reset, count_first=False)
+    np.testing.assert_allclose(run(config, transitions), 1 / np.sqrt(n), rtol=1e-5)
+
+
+def test_a_long_episode_fills_a_quarter_of_the_table_without_mistakes():
+    keys = np.random.default_rng(3).integers(900, size=(2000, 2)) % [[30, 30]]
+
+    def visits(table, key):
+        count, table = counts.visit(table, counts.hash_words(key))
+        return table, count
+
+    _, got = jax.jit(lambda k: jax.lax.scan(visits, counts.empty(12), k))(jnp.asarray(keys))
+    seen: collections.Counter = collections.Counter()
+    for t, key in enumerate(map(tuple, keys)):
+        seen[key] += 1
+        assert got[t] == seen[key]
+
+
+def test_hashes_spread():
+    grid = jnp.stack(jnp.meshgrid(jnp.arange(200), jnp.arange(200)), -1).reshape(-1, 2)
+    hashes = np.asarray(jax.jit(jax.vmap(counts.hash_words))(grid))
+    assert len(np.unique(hashes, axis=0)) == len(grid)
+    load = np.bincount(hashes[:, 0] & 4095, minlength=4096)  # Poisson with mean 9.77
+    assert abs(load.var() / load.mean() - 1) < 0.15
+    assert abs(np.corrcoef(hashes.T.astype(float))[0, 1]) < 0.02
+
+
+def test_vmap_over_seeds():
+    bonus = counts.make(counts.CountConfig(key="position", log2_slots=6))
+    batch = [rollout(seed)[3] for seed in (4, 5)]
+    both = jax.tree.map(lambda *x: jnp.stack(x), *batch)
+
+    def once(transitions):
+        state = bonus.init(jax.random.key(0), None, None, 3)
+        return bonus.update(jax.random.key(0), state, transitions, None)[0]
+
+    got = jax.jit(jax.vmap(once))(both)
+    for i in range(2):
+        np.testing.assert_array_equal(got[i], once(batch[i]))
+
+
+def test_bad_options_are_named():
+    for field, value in (("key", "glyphs"), ("form", "log"), ("log2_slots", 40)):
+        with pytest.raises(ConfigError, match=f"{field}={value!r}"):
+            counts.make(counts.CountConfig(**{field: value}))
+    transitions = rollout(6)[3]._replace(info={})
+    with pytest.raises(ConfigError, match="position"):
+        run(counts.CountConfig(key="position"), transitions)
