@@ -2,9 +2,9 @@
 
     jaxrl bench e3b_update [--dims 64 128 ...] [--envs 64] [--steps 64] [--repeats 7]
 
-Each call does a few rollouts' worth of updates of all environments in one jitted scan, the
-inverse covariance carried in place as in training, with an episode ending every 100 steps. Beside the
-times: how far each method's bonuses are from float64, in the hard case of few states met often.
+Each call does a few rollouts' worth of updates of all environments in one jitted scan, the inverse
+covariance carried in place as in training, an episode ending every 100 steps. Beside the times: how
+far each method's bonuses are from float64, in the hard case of few states met often.
 Written to `docs/results/e3b_update.{json,md}`.
 """
 
@@ -142,8 +142,8 @@ def main(argv: list[str] | None = None) -> None:
         ],
         rows=[_row(r) for r in results],
         notes=f"Median time of one rollout of T steps over {options.repeats} interleaved repeats; "
-        "float32, all XLA threads. Errors: the largest relative error of a bonus against float64 in "
-        "one episode of 1024 steps among 20 states of unit length, ridge 0.1.",
+        "float32, all XLA threads. Errors: the largest relative error of a bonus against float64 "
+        "in one episode of 1024 steps among 20 states of unit length, ridge 0.1.",
         data={"options": vars(options), "results": results},
     )
 

@@ -66,7 +66,7 @@ class Table(NamedTuple):
 
     fingerprint: jax.Array
     episode: jax.Array
-    count: jax.Array
+    count: jax.Array  # type: ignore[assignment]  # hides tuple.count, which nobody calls
     now: jax.Array
 
 
@@ -196,7 +196,7 @@ def make(config: CountConfig) -> Bonus:
         # the placeholder is never counted: only observations are known before the first step
         first = over_rollout(transitions.observation, transitions.info) if whole else reached
 
-        def step(table: Table, xs: tuple[jax.Array, jax.Array, jax.Array]) -> Any:
+        def step(table: Table, xs: Any) -> tuple[Table, jax.Array]:
             reset, first, reached = xs
             table = table._replace(now=table.now + reset)
             if whole:

@@ -54,8 +54,8 @@ def init(dim: int, ridge: float) -> EllipticalState:
         raise ValueError(f"dim={dim!r}: at least 1")
     if not isinstance(ridge, jax.core.Tracer) and not ridge > 0:
         raise ValueError(f"ridge={ridge!r}: must be positive")
-    ridge = jnp.asarray(ridge, jnp.float32)
-    return EllipticalState(jnp.eye(dim, dtype=jnp.float32) / ridge, ridge)
+    scale = jnp.asarray(ridge, jnp.float32)
+    return EllipticalState(jnp.eye(dim, dtype=jnp.float32) / scale, scale)
 
 
 def reset(state: EllipticalState, where: jax.Array | bool = True) -> EllipticalState:

@@ -135,7 +135,7 @@ def make(
 
     def init(key: jax.Array, observation_space: Any, action_space: Any, num_envs: int) -> E3BState:
         del action_space
-        dim, model = policy_dim, ()
+        dim, model = policy_dim or 0, ()  # type: tuple[int, Any]
         if learned:
             model = inverse.init(key, observation_space)
             sample = observation_space.sample(key)

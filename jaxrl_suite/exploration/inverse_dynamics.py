@@ -171,7 +171,7 @@ def make(
         return InverseState(params, optimizer.init(params))
 
     def embed(params: dict[str, Any], observation: Any) -> jax.Array:
-        return jax.lax.stop_gradient(phi.apply(params["phi"], observation))
+        return jax.lax.stop_gradient(jnp.asarray(phi.apply(params["phi"], observation)))
 
     def loss(params, observation, following, action, weights):
         losses, right = g.apply(

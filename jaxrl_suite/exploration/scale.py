@@ -19,7 +19,7 @@ class Moments(NamedTuple):
       m2: sum of squared deviations from the mean.
     """
 
-    count: jax.Array
+    count: jax.Array  # type: ignore[assignment]  # hides tuple.count, which nobody calls
     mean: jax.Array
     m2: jax.Array
 
