@@ -1,4 +1,4 @@
-"""What several levels share: random choices, objects, and rules for the target of a mission."""
+"""Random choices that several levels share: numbers, distinct ones, colours, objects."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-
-from envs.grid import cells
-from envs.grid.cells import DONE, PICKUP, TOGGLE
-from envs.grid.engine import Transition
 
 
 def integer(key: jax.Array, low: Any, high: Any) -> jax.Array:
@@ -42,20 +38,3 @@ def numbers(*values: jax.typing.ArrayLike) -> jax.Array:
     """Up to four values as a mission, `[4]` uint8."""
     padded = (*values, 0, 0, 0, 0)[:4]
     return jnp.stack([jnp.asarray(v).astype(jnp.uint8) for v in padded])
-
-
-def pick_up_target(t: Transition) -> tuple[jax.Array, jax.Array]:
-    """Success by picking up the one object of the mission's (colour, kind)."""
-    target = cells.cell(t.after.mission[1], t.after.mission[0])
-    done = (t.action == PICKUP) & (t.after.carrying == target)
-    return jnp.where(done, t.success, t.reward), t.terminated | done
-
-
-def done_beside_target(t: Transition) -> tuple[jax.Array, jax.Array]:
-    """Success by "done" next to the place in `extra` (`[2]`); any toggle ends the episode."""
-    distance = jnp.sum(jnp.abs(t.after.position - t.after.extra))
-    done = t.action == DONE
-    return (
-        jnp.where(done & (distance == 1), t.success, t.reward),
-        t.terminated | done | (t.action == TOGGLE),
-    )

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from envs.grid import cells, layout
 from envs.grid.engine import Layout, Level
-from envs.grid.levels import draw
+from envs.grid.levels import draw, rules
 from envs.grid.levels.missions import Mission
 
 KINDS = (cells.KEY, cells.BALL, cells.BOX)
@@ -43,7 +43,7 @@ def go_to_door(size: int = 5, max_steps: int | None = None, name: str = "GoToDoo
         size,
         4 * size**2 if max_steps is None else max_steps,
         generate,
-        outcome=draw.done_beside_target,
+        outcome=rules.done_beside_target,
         see_through_walls=True,
         mission=Mission.of("go to the {color} door"),
     )
@@ -79,7 +79,7 @@ def go_to_object(
         size,
         5 * size**2 if max_steps is None else max_steps,
         generate,
-        outcome=draw.done_beside_target,
+        outcome=rules.done_beside_target,
         see_through_walls=True,
         mission=Mission.of("go to the {color} {kind}"),
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from envs.grid import cells, layout
 from envs.grid.engine import Layout, Level
-from envs.grid.levels import draw
+from envs.grid.levels import draw, rules
 from envs.grid.levels.missions import Mission
 from envs.grid.levels.roomgrid import Lattice, random_cell_of
 
@@ -50,7 +50,7 @@ def key_corridor(
         lattice.height,
         30 * room_size**2 if max_steps is None else max_steps,
         generate,
-        outcome=draw.pick_up_target,
+        outcome=rules.pick_up_target,
         mission=Mission.of("pick up the {color} {kind}"),
     )
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from envs.grid import cells, layout
 from envs.grid.engine import Layout, Level
-from envs.grid.levels import draw
+from envs.grid.levels import draw, rules
 from envs.grid.levels.missions import Mission
 from envs.grid.levels.roomgrid import STEP_X, STEP_Y, DoorPlaces, Lattice
 
@@ -50,7 +50,7 @@ def _level(
         lattice.height,
         4 * visited * ROOM_SIZE**2 if max_steps is None else max_steps,
         generate,  # type: ignore[arg-type]
-        outcome=draw.pick_up_target,
+        outcome=rules.pick_up_target,
         mission=MISSION,
     )
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from envs.grid import cells, layout
 from envs.grid.cells import TOGGLE
 from envs.grid.engine import Layout, Level, Transition
-from envs.grid.levels import draw
+from envs.grid.levels import draw, rules
 from envs.grid.levels.missions import Mission
 from envs.grid.levels.roomgrid import Lattice, random_cell_of
 
@@ -68,7 +68,7 @@ def unlock(
         lattice.height,
         steps,
         generate,
-        outcome=draw.pick_up_target if pickup else _opened,
+        outcome=rules.pick_up_target if pickup else _opened,
         mission=Mission.of("pick up the {color} {kind}" if pickup else "open the door"),
     )
 
