@@ -31,7 +31,8 @@ def four_rooms(size: int = 19, max_steps: int | None = None, name: str = "FourRo
         grid = layout.put(grid, goal[0], goal[1], cells.GOAL_CELL)
         return Layout(grid, agent, layout.random_direction(turn_key))
 
-    return Level(name, size, size, 100 if max_steps is None else max_steps, generate)
+    steps = 100 if max_steps is None else max_steps
+    return Level(name, size, size, steps, generate, mission=lambda _: "reach the goal")
 
 
 LEVELS = {"FourRooms": (four_rooms, {})}

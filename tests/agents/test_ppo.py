@@ -1,0 +1,175 @@
+"""PPO: seeds by vmap, recurrent and continuous forms, and toy problems with known answers."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import struct
+
+import envs
+from envs import core, spaces, wrappers
+from jaxrl_suite.agents import ppo
+from jaxrl_suite.experiment import ConfigError
+
+SMALL = ppo.PPOConfig(
+    total_steps=256, num_envs=4, rollout_length=16, epochs=2, minibatches=2, widths=(16,)
+)
+
+
+def run(experiment, key, updates):
+    state = experiment.init(key)
+    return jax.lax.scan(lambda s, _: experiment.update(s), state, None, length=updates)
+
+
+@pytest.mark.parametrize("core_kind", ["none", "gru", "lstm"])
+@pytest.mark.parametrize("name", ["CartPole-v1", "Pendulum-v1", "Empty-5x5"])
+def test_seeds_by_vmap_equal_single_runs(name, core_kind):
+    env, params = envs.make(name, bank_size=4)
+    config = dataclasses.replace(
+        SMALL, core=core_kind, normalize_observations=True, normalize_rewards=True
+    )
+    experiment = ppo.make(env, params, config)
+    keys = jax.random.split(jax.random.key(0), 2)
+    together = jax.jit(jax.vmap(lambda k: run(experiment, k, 2)))(keys)
+    alone = jax.jit(lambda k: run(experiment, k, 2))(keys[1])
+    for a, b in zip(jax.tree.leaves(together), jax.tree.leaves(alone), strict=True):
+        if not jnp.issubdtype(a.dtype, jax.dtypes.prng_key):
+            np.testing.assert_allclose(a[1], b, rtol=2e-3, atol=2e-4)
+    assert all(np.all(np.isfinite(m)) for m in jax.tree.leaves(together[1]))
+
+
+def test_update_is_traced_once():
+    env, params = envs.make("CartPole-v1")
+    experiment = ppo.make(env, params, SMALL)
+    chex.clear_trace_counter()
+    update = jax.jit(chex.assert_max_traces(experiment.update, n=1))
+    state = jax.jit(experiment.init)(jax.random.key(0))
+    for _ in range(3):
+        state, _ = update(state)
+    assert int(state.count) == 3
+
+
+@struct.dataclass
+class ToyState:
+    """Step of the episode and a cue shown at its first step."""
+
+    time: jax.Array
+    cue: jax.Array
+
+
+class Toy(core.Environment):
+    """A bit is shown at the first step only; the last step pays 1 for naming it.
+
+    With `length=1` a contextual bandit; longer ones need memory. `cut` truncates instead of
+    terminating.
+    """
+
+    def __init__(self, length=1, cut=False, pay_always=False):
+        self.length, self.cut, self.pay_always = length, cut, pay_always
+
+    @property
+    def default_params(self):
+        return core.EnvParams(max_steps_in_episode=self.length)
+
+    def _see(self, state):
+        first = state.time == 0
+        return jnp.stack([first & (state.cue == 0), first & (state.cue == 1), ~first]).astype(
+            jnp.float32
+        )
+
+    def reset(self, key, params=None):
+        state = ToyState(jnp.int32(0), jax.random.randint(key, (), 0, 2))
+        return self._see(state), state
+
+    def step(self, key, state, action, params=None):
+        last = state.time == self.length - 1
+        right = last & (action == state.cue)
+        reward = jnp.where(self.pay_always, 1.0, right.astype(jnp.float32))
+        state = state.replace(time=state.time + 1)
+        over = (last, jnp.zeros_like(last))
+        terminated, truncated = over[::-1] if self.cut else over
+        return self._see(state), state, reward, terminated, truncated, {}
+
+    def observation_space(self, params=None):
+        return spaces.Box(0.0, 1.0, (3,))
+
+    def action_space(self, params=None):
+        return spaces.Discrete(2)
+
+
+def toy(**options):
+    env = wrappers.EpisodeLog(wrappers.AutoReset(Toy(**options)))
+    return env, env.default_params
+
+
+LEARN = ppo.PPOConfig(
+    total_steps=20_000,
+    num_envs=16,
+    rollout_length=16,
+    learning_rate=3e-3,
+    entropy=0.0,
+    widths=(16,),
+    core_features=16,
+)
+
+
+def final_return(env, params, config):
+    experiment = ppo.make(env, params, config)
+    state, _ = jax.jit(lambda k: run(experiment, k, experiment.num_updates))(jax.random.key(0))
+    return experiment, state, experiment.evaluate(jax.random.key(1), state)
+
+
+def test_learns_a_contextual_bandit():
+    _, _, result = final_return(*toy(), LEARN)
+    assert result["return"] > 0.95
+
+
+def test_memory_solves_what_a_feed_forward_policy_cannot():
+    for kind, solved in (("none", False), ("gru", True), ("lstm", True)):
+        config = dataclasses.replace(LEARN, core=kind, total_steps=30_000)
+        _, _, result = final_return(*toy(length=3), config)
+        assert (result["return"] > 0.9) == solved, (kind, result)
+
+
+@pytest.mark.parametrize("core_kind", ["none", "gru"])
+def test_value_at_a_truncation_and_at_a_termination(core_kind):
+    """Reward 1 a step: truncated it is worth 1 / (1 - gamma), terminated after one step exactly 1."""
+    for cut, value in ((True, 2.0), (False, 1.0)):
+        env, params = toy(length=1, cut=cut, pay_always=True)
+        config = dataclasses.replace(LEARN, discount=0.5, core=core_kind)
+        _, state, _ = final_return(env, params, config)
+        network = ppo.build_network(env.observation_space(), env.action_space(), config)
+        start = jnp.eye(3)[:2][None]  # [T=1, N=2]: the two cues
+        carry = jax.tree.map(lambda c: c[:2] * 0, state.carry)
+        got = network.apply(state.params, carry, start, jnp.ones((1, 2), bool))[2]
+        np.testing.assert_allclose(got, value, atol=0.15)
+
+
+def test_evaluation_counts_only_first_episodes():
+    env, params = envs.make("CartPole-v1")
+    experiment = ppo.make(env, params, SMALL)
+    result = experiment.evaluate(jax.random.key(0), experiment.init(jax.random.key(0)))
+    assert result["return"] == result["length"] < 100
+
+
+def test_record_draws_an_episode():
+    env, params = envs.make("Empty-5x5", max_steps=6)
+    experiment = ppo.make(env, params, SMALL)
+    frames = experiment.record(jax.random.key(0), experiment.init(jax.random.key(0)))
+    assert 1 <= len(frames) <= 6
+    assert frames[0].dtype == np.uint8 and frames[0].shape[-1] == 3
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("minibatches", 3), ("core", "rnn"), ("discount", 1.5), ("num_envs", 0)],
+)
+def test_bad_settings_are_refused_by_name(field, value):
+    env, params = envs.make("CartPole-v1")
+    with pytest.raises(ConfigError, match=field):
+        ppo.make(env, params, dataclasses.replace(SMALL, **{field: value}))

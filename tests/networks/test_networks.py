@@ -1,0 +1,79 @@
+"""Recurrent unrolls against single steps, and encoders over any batch axes."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import envs
+from envs import spaces
+from jaxrl_suite.networks.actor_critic import ActorCritic
+from jaxrl_suite.networks.encoders import GridEncoder, MLPEncoder, encoder_for
+from jaxrl_suite.networks.recurrent import Recurrent, initial_carry
+
+
+@pytest.mark.parametrize("kind", ["gru", "lstm"])
+def test_unroll_equals_separate_episodes(kind):
+    module = Recurrent(kind, 8)
+    x = jax.random.normal(jax.random.key(0), (10, 2, 3))
+    reset = np.zeros((10, 2), bool)
+    reset[0], reset[4, 0], reset[7, 1] = True, True, True
+    carry = initial_carry(kind, 8, 2)
+    params = module.init(jax.random.key(1), carry, x, reset)
+    junk = jax.tree.map(lambda c: c + 5.0, carry)  # a reset at step 0 must forget it
+    _, whole = module.apply(params, junk, x, reset)
+
+    def alone(env, start, stop):
+        part = x[start:stop, env : env + 1]
+        no = np.zeros((stop - start, 1), bool)
+        return module.apply(params, initial_carry(kind, 8, 1), part, no)[1][:, 0]
+
+    np.testing.assert_allclose(whole[:4, 0], alone(0, 0, 4), atol=1e-6)
+    np.testing.assert_allclose(whole[4:, 0], alone(0, 4, 10), atol=1e-6)
+    np.testing.assert_allclose(whole[7:, 1], alone(1, 7, 10), atol=1e-6)
+    assert np.abs(whole[4:7, 0] - whole[4:7, 1]).max() > 1e-3
+
+
+def test_grid_encoder_takes_any_batch_axes_and_extra_keys():
+    env, params = envs.make("Empty-5x5", noise=3, time_counter=True)
+    observation, _ = env.reset(jax.random.key(0), params)
+    module = encoder_for(env.observation_space(params), (16, 8))
+    assert isinstance(module, GridEncoder)
+    weights = module.init(jax.random.key(1), observation)
+    one = module.apply(weights, observation)
+    many = jax.tree.map(lambda x: jnp.broadcast_to(x, (2, 3, *x.shape)), observation)
+    np.testing.assert_allclose(module.apply(weights, many)[1, 2], one, atol=1e-6)
+    moved = {**observation, "noise": 1 - observation["noise"]}
+    assert np.abs(module.apply(weights, moved) - one).max() > 1e-4
+
+
+def test_mission_is_used_only_when_asked():
+    env, params = envs.make("Empty-5x5")
+    observation, _ = env.reset(jax.random.key(0), params)
+    other = {**observation, "mission": observation["mission"] + 1}
+    for use in (False, True):
+        module = GridEncoder(use_mission=use)
+        weights = module.init(jax.random.key(1), observation)
+        gap = np.abs(module.apply(weights, other) - module.apply(weights, observation)).max()
+        assert (gap > 1e-4) == use
+
+
+def test_encoder_for_vectors_and_refusal():
+    assert isinstance(encoder_for(spaces.Box(-1.0, 1.0, (4,))), MLPEncoder)
+    with pytest.raises(ValueError, match="no encoder"):
+        encoder_for(spaces.Box(0.0, 255.0, (84, 84, 3)))
+
+
+def test_separate_critic_shares_nothing_with_the_actor():
+    network = ActorCritic(MLPEncoder((8,)), spaces.Discrete(2), MLPEncoder((8,)))
+    x = jnp.ones((3, 4))
+    params = network.init(jax.random.key(0), (), x, jnp.zeros(3, bool))
+
+    def value(p):
+        return network.apply(p, (), x, jnp.zeros(3, bool))[2].sum()
+
+    gradient = jax.grad(value)(params)["params"]
+    assert all(not np.any(g) for g in jax.tree.leaves(gradient["encoder"]))
+    assert any(np.any(g) for g in jax.tree.leaves(gradient["critic_encoder"]))
