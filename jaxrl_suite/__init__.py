@@ -1,5 +1,3 @@
 """Exploration research in JAX: agents, exploration bonuses and one runner, as pure functions."""
 
-from jaxrl_suite import _xla
-
-_xla.avoid_deadlock()
+import envs as _envs  # noqa: F401  sets an XLA flag that has to come before JAX's first computation

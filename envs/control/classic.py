@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import gymnax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -86,6 +85,8 @@ def factory(name: str) -> Callable[..., tuple[core.Environment, str]]:
     """For the registry: options go to gymnax's constructor."""
 
     def build(**options: Any) -> tuple[core.Environment, str]:
+        import gymnax  # computes at import, so not before it is needed
+
         env, _ = gymnax.make(name, **options)
         return GymnaxEnvironment(env), "exact"
 

@@ -1,8 +1,10 @@
 """One XLA flag, set before JAX starts: without it programs of this suite can hang on a CPU.
 
 XLA's CPU scheduler for concurrent thunks loses a wake-up in some programs with nested loops (seen with
-jaxlib 0.10.2 on recurrent PPO, LSTM and GRU): every thread waits and the process never returns. The
-sequential scheduler runs the same programs. `XLA_FLAGS` that names the flag already wins.
+jaxlib 0.10.2 on recurrent PPO and on E3B, about every second run): every thread waits and the process
+never returns. The sequential scheduler runs the same programs, as fast. `XLA_FLAGS` that names the
+flag already wins. XLA reads the variable at JAX's first computation, so `import envs` or `import
+jaxrl_suite` has to come before that (importing gymnax computes something).
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ KNOWN_TO = ("0.10.", "0.11.")
 
 
 def avoid_deadlock() -> None:
-    """Adds the flag to `XLA_FLAGS`; has an effect only before JAX's first computation."""
+    """Adds the flag to `XLA_FLAGS`."""
     flags = os.environ.get("XLA_FLAGS", "")
     if FLAG not in flags and version("jaxlib").startswith(KNOWN_TO):
         os.environ["XLA_FLAGS"] = f"{flags} --{FLAG}=false".strip()
