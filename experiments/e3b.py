@@ -29,6 +29,7 @@ from jaxrl_suite.agents import ppo
 from jaxrl_suite.experiment import ConfigError, Experiment, Spec
 from jaxrl_suite.exploration import counts, e3b_bonus
 from jaxrl_suite.exploration.bonus import Bonus
+from jaxrl_suite.networks.encoders import encoder_for
 
 BONUSES = ("e3b", "count_position", "count_observation", "none")
 
@@ -71,7 +72,7 @@ class Config(ppo.PPOConfig):
     features: int = 32
     layer_norm: bool = True
     encoder_learning_rate: float = 1e-3
-    encoder_epochs: int = 3
+    encoder_epochs: int = 1
     encoder_minibatches: int = 4
 
 
@@ -92,7 +93,6 @@ def build_bonus(config: Config, env: Environment, params: Any) -> Bonus | None:
                 ridge=config.ridge,
                 encoder=config.encoder,
                 episodic=not config.lifelong,
-                widths=(64, config.features),
                 layer_norm=config.layer_norm,
                 learning_rate=config.encoder_learning_rate,
                 epochs=config.encoder_epochs,
@@ -100,6 +100,7 @@ def build_bonus(config: Config, env: Environment, params: Any) -> Bonus | None:
             ),
             env.observation_space(params),
             env.action_space(params),
+            encoder=encoder_for(env.observation_space(params), (64, config.features), "linear"),
             policy_dim=config.widths[-1],
         )
     if config.bonus in ("count_position", "count_observation"):
