@@ -22,9 +22,11 @@ export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.3
 
 DEMO_ENV := MultiRoom-N4-S5
 DEMO_SEEDS := 4
+DEMO_STEPS := 800000
 DEMO_OUT := runs/demo
-DEMO_E3B := --env $(DEMO_ENV) --seeds $(DEMO_SEEDS) --out $(DEMO_OUT)/e3b
-DEMO_PPO := --env $(DEMO_ENV) --seeds $(DEMO_SEEDS) --out $(DEMO_OUT)/ppo
+DEMO := --env $(DEMO_ENV) --seeds $(DEMO_SEEDS) --total-steps $(DEMO_STEPS)
+DEMO_PPO := $(DEMO) --bonus none --out $(DEMO_OUT)/ppo  # the same agent without the bonus
+DEMO_E3B := $(DEMO) --out $(DEMO_OUT)/e3b
 DEMO_REPORT := $(DEMO_OUT)/e3b $(DEMO_OUT)/ppo --out $(DEMO_OUT)/report
 
 .PHONY: help install demo test test-all lint lock clean
@@ -42,7 +44,7 @@ install: $(VENV)/core.stamp
 
 demo: $(VENV)/core.stamp
 	rm -rf $(DEMO_OUT)
-	$(BIN)/jaxrl run ppo $(DEMO_PPO)
+	$(BIN)/jaxrl run e3b $(DEMO_PPO)
 	$(BIN)/jaxrl run e3b $(DEMO_E3B)
 	$(BIN)/jaxrl report $(DEMO_REPORT)
 

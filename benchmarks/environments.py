@@ -21,6 +21,7 @@ import jax.numpy as jnp
 
 import envs
 from benchmarks import _harness
+from jaxrl_suite import distributions
 
 NAVIX = {
     "Empty-8x8": "Navix-Empty-8x8-v0",
@@ -95,7 +96,7 @@ def _scan(step: Callable[[Any, jax.Array], tuple[Any, Any]], state: Any, steps: 
 def ours(level: str, num_envs: int, steps: int, **options: Any) -> Candidate:
     """This suite, as `envs.make` returns it."""
     env, params = envs.make(level, **options)
-    actions = env.action_space(params).n
+    actions = distributions.action_size(env.action_space(params))
     keys = jax.random.split(jax.random.key(0), num_envs)
     _, state = jax.vmap(env.reset, in_axes=(0, None))(keys, params)
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from envs import wrappers
-from envs.core import Environment
 from envs.control import classic
+from envs.core import Environment
 from envs.grid.engine import GridWorld
 from envs.grid.levels import LEVELS
 

@@ -298,7 +298,8 @@ class NoiseChannel(Wrapper):
         if "final_observation" in info:
             final = self._add(final_key, info["final_observation"])
             # while the episode goes on both are one and the same observation
-            final = {**final, "noise": jnp.where(terminated | truncated, final["noise"], observation["noise"])}
+            noise = jnp.where(terminated | truncated, final["noise"], observation["noise"])
+            final = {**final, "noise": noise}
             info = {**info, "final_observation": final}
         return observation, state, reward, terminated, truncated, info
 

@@ -21,7 +21,7 @@ class Moments(NamedTuple):
 
     mean: Any
     variance: Any
-    count: jax.Array
+    count: jax.Array  # type: ignore[assignment]  # tuple.count is not missed
 
 
 def init(example: Any) -> Moments:

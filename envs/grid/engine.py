@@ -184,7 +184,8 @@ class GridWorld(core.Environment[GridState, core.EnvParams]):
         """The observation of a state."""
         if self.view == "full":
             image = cells.triples(state.grid.T)
-            here = jnp.stack([jnp.uint8(cells.AGENT), jnp.uint8(cells.RED), state.direction.astype(jnp.uint8)])
+            agent = [cells.AGENT, cells.RED, state.direction]
+            here = jnp.stack([jnp.asarray(x, jnp.uint8) for x in agent])
             image = image.at[state.position[0], state.position[1]].set(here)
         else:
             image = view.egocentric(
@@ -264,7 +265,8 @@ def act(state: GridState, action: jax.Array) -> tuple[GridState, jax.Array, jax.
 
     now_ahead = jnp.where(action == TOGGLE, toggled, ahead)
     now_ahead = jnp.where(picks, cells.EMPTY_CELL, jnp.where(drops, state.carrying, now_ahead))
-    after = state.replace(
+    after = dataclasses.replace(
+        state,
         grid=flat.at[index].set(now_ahead, mode="drop").reshape(state.grid.shape),
         position=jnp.stack([jnp.where(walks, ahead_x, x), jnp.where(walks, ahead_y, y)]),
         direction=(d + (action == RIGHT) - (action == LEFT)) & 3,

@@ -20,7 +20,10 @@ def room(width: int, height: int) -> np.ndarray:
 
 
 def put(
-    grid: jax.Array, x: jax.typing.ArrayLike, y: jax.typing.ArrayLike, cell: jax.typing.ArrayLike
+    grid: jax.typing.ArrayLike,
+    x: jax.typing.ArrayLike,
+    y: jax.typing.ArrayLike,
+    cell: jax.typing.ArrayLike,
 ) -> jax.Array:
     """`grid` with `cell` at column `x`, row `y`."""
     return jnp.asarray(grid).at[y, x].set(jnp.asarray(cell, jnp.uint8))
@@ -34,12 +37,10 @@ def rectangle(
     height: jax.typing.ArrayLike,
 ) -> jax.Array:
     """`shape` bool, true inside the rectangle (its border included)."""
-    rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])[None, :]
+    rows, columns = jnp.arange(shape[0])[:, None], jnp.arange(shape[1])[None, :]
+    left, top = jnp.asarray(left), jnp.asarray(top)
     return (
-        (rows >= top)
-        & (rows < jnp.asarray(top) + height)
-        & (columns >= left)
-        & (columns < jnp.asarray(left) + width)
+        (rows >= top) & (rows < top + height) & (columns >= left) & (columns < left + width)
     )
 
 
@@ -73,7 +74,10 @@ def random_cell(key: jax.Array, mask: jax.Array) -> jax.Array:
 
 
 def random_free(
-    key: jax.Array, grid: jax.Array, within: jax.Array | None = None, agent: jax.Array | None = None
+    key: jax.Array,
+    grid: jax.typing.ArrayLike,
+    within: jax.Array | None = None,
+    agent: jax.Array | None = None,
 ) -> jax.Array:
     """MiniGrid's `place_obj`: a uniform empty cell, inside `within` and away from the agent's cell."""
     mask = jnp.asarray(grid) == cells.EMPTY_CELL

@@ -1,4 +1,4 @@
-"""Proximal policy optimisation (Schulman et al., 2017), feed-forward or recurrent, one page of pure functions.
+"""Proximal policy optimisation (Schulman et al., 2017), feed-forward or recurrent.
 
 An update gathers a rollout of `[T, N]` steps, lets an exploration bonus (if any) turn it into extra
 reward, estimates advantages with truncation bootstrapped from the true final observation, and takes
@@ -110,7 +110,7 @@ class PPOState(NamedTuple):
     returns: jax.Array
     bonus_state: Any
     key: jax.Array
-    count: jax.Array
+    count: jax.Array  # type: ignore[assignment]
 
 
 class Batch(NamedTuple):
@@ -171,7 +171,6 @@ def make(
     num_envs, length = config.num_envs, config.rollout_length
     num_updates = max(1, config.total_steps // (num_envs * length))
     optimizer = _optimizer(config, num_updates)
-    continuous = isinstance(action_space, spaces.Box)
 
     def see(moments: Any, observation: Any) -> Any:
         """The observation as the network gets it."""
@@ -179,13 +178,16 @@ def make(
             return normalize.standardize(moments, observation)
         return observation
 
+    def forward(params: Any, carry: Any, observation: Any, reset: jax.Array) -> Any:
+        return network.apply(params, carry, observation, reset)
+
     def apply(params: Any, carry: Any, observation: Any, reset: jax.Array) -> tuple[Any, Any, Any]:
         """The network on one step of all environments: `(carry, distribution, value [N])`."""
         if not recurrent:
-            _, outputs, value = network.apply(params, (), observation, reset)
+            _, outputs, value = forward(params, (), observation, reset)
             return carry, distributions.policy(action_space, outputs), value
         observation, reset = jax.tree.map(lambda x: x[None], (observation, reset))
-        carry, outputs, value = network.apply(params, carry, observation, reset)
+        carry, outputs, value = forward(params, carry, observation, reset)
         outputs = jax.tree.map(lambda x: x[0], outputs)
         return carry, distributions.policy(action_space, outputs), value[0]
 
@@ -194,7 +196,9 @@ def make(
 
         The log-probability stays the Gaussian's own, so the entropy is exact.
         """
-        return jnp.clip(action, action_space.low, action_space.high) if continuous else action
+        if isinstance(action_space, spaces.Box):
+            return jnp.clip(action, action_space.low, action_space.high)
+        return action
 
     def init(key: jax.Array) -> PPOState:
         network_key, refresh_key, reset_key, bonus_key, key = jax.random.split(key, 5)
@@ -254,12 +258,12 @@ def make(
         last, (steps, extra) = jax.lax.scan(step, first, jax.random.split(key, length))
         if not recurrent:
             seen = see(state.observation_moments, steps.next_observation)
-            extra["next_value"] = network.apply(state.params, (), seen, steps.reset)[2]
+            extra["next_value"] = forward(state.params, (), seen, steps.reset)[2]
         return last, steps, extra
 
     def loss(params: Any, moments: Any, memory: Any, batch: Batch, entropy: jax.Array) -> Any:
         seen = see(moments, batch.observation)
-        _, outputs, value = network.apply(params, memory, seen, batch.reset)
+        _, outputs, value = forward(params, memory, seen, batch.reset)
         pi = distributions.policy(action_space, outputs)
         log_ratio = pi.log_prob(batch.action) - batch.log_prob
         ratio = jnp.exp(log_ratio)
@@ -336,7 +340,7 @@ def make(
         bonus_state = state.bonus_state
         if bonus is not None:
 
-            def features(observation: Any) -> jax.Array:
+            def features(observation: Any) -> Any:
                 seen = see(state.observation_moments, observation)
                 params = jax.lax.stop_gradient(state.params)
                 return network.apply(params, seen, method=ActorCritic.features)
@@ -468,7 +472,7 @@ def _scale_rewards(
 ) -> tuple[jax.Array, normalize.Moments, jax.Array]:
     """Rewards divided by the running deviation of the discounted return (Engstrom et al., 2020)."""
 
-    def accumulate(returns: jax.Array, step: tuple[jax.Array, jax.Array]) -> tuple:
+    def accumulate(returns: jax.Array, step: Any) -> tuple[jax.Array, jax.Array]:
         reward, done = step
         returns = returns * discount + reward
         return jnp.where(done, 0.0, returns), returns

@@ -1,8 +1,8 @@
 """The runner: `run(spec, config, Options(...))` and the `jaxrl` command.
 
-`loop` checks the input, `job` is the host loop, `segment` the compiled part; `checkpoint`, `table`, `sinks`, `folder` are
-what it writes; `curves`, `stats`, `plots`, `report`, `video`, `finish` are what it shows at the end;
-`cli` is the command line.
+`loop` checks the input, `job` is the host loop, `segment` the compiled part; `checkpoint`, `table`,
+`sinks`, `folder` are what it writes; `curves`, `stats`, `plots`, `report`, `video`, `finish` are what
+it shows at the end; `cli` is the command line.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ def empty(
 
     def generate(key: jax.Array) -> Layout:
         if not random_start:
-            return Layout(grid, jnp.array([1, 1], jnp.int32), jnp.int32(0))
+            return Layout(jnp.asarray(grid), jnp.array([1, 1], jnp.int32), jnp.int32(0))
         place_key, turn_key = jax.random.split(key)
         return Layout(
             jnp.asarray(grid),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -35,4 +37,4 @@ def four_rooms(size: int = 19, max_steps: int | None = None, name: str = "FourRo
     return Level(name, size, size, steps, generate, mission=lambda _: "reach the goal")
 
 
-LEVELS = {"FourRooms": (four_rooms, {})}
+LEVELS: dict[str, Any] = {"FourRooms": (four_rooms, {})}

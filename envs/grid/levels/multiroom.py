@@ -34,7 +34,7 @@ class Chain(NamedTuple):
     height: jax.Array
     door_x: jax.Array  # where room i is entered
     door_y: jax.Array
-    count: jax.Array
+    count: jax.Array  # type: ignore[assignment]
     ok: jax.Array
 
 
@@ -85,7 +85,8 @@ def _propose(bits: jax.Array, chain: Chain, entry_wall: jax.Array, max_size: int
     door_x = jnp.where(exit_wall == 0, left + width - 1, jnp.where(exit_wall == 2, left, along_x))
     door_y = jnp.where(exit_wall == 1, top + height - 1, jnp.where(exit_wall == 3, top, along_y))
     entry = (exit_wall + 2) % 4
-    new_width, new_height = uniform(3, MIN_ROOM_SIZE, max_size + 1), uniform(4, MIN_ROOM_SIZE, max_size + 1)
+    new_width = uniform(3, MIN_ROOM_SIZE, max_size + 1)
+    new_height = uniform(4, MIN_ROOM_SIZE, max_size + 1)
     side_x = uniform(5, door_x - new_width + 2, door_x)
     side_y = uniform(6, door_y - new_height + 2, door_y)
     new_left = jnp.where(entry == 0, door_x - new_width + 1, jnp.where(entry == 2, door_x, side_x))
@@ -112,7 +113,7 @@ def _chain(
         fields = [
             jnp.where(here, new, old) for new, old in zip(room[:6], chain[:6], strict=True)
         ]
-        return Chain(*fields, chain.count + fits, chain.ok)
+        return Chain(*fields, count=chain.count + fits, ok=chain.ok)  # type: ignore[misc]
 
     chain = add(empty, first, _fits(first, empty, width, height))
     chain = chain._replace(ok=chain.count == 1)
