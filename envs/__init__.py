@@ -4,12 +4,8 @@
     env, params = envs.make("MultiRoom-N6")
 """
 
-from envs import _xla
-
-_xla.avoid_deadlock()
-
-from envs.core import Environment, EnvParams, StepInfo  # noqa: E402  after the flag
-from envs.registry import UnknownEnvironment, UnknownOption, make, register, registered  # noqa: E402
+from envs.core import Environment, EnvParams, StepInfo
+from envs.registry import UnknownEnvironment, UnknownOption, make, register, registered
 
 __all__ = [
     "EnvParams",

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from envs import spaces
+from jaxrl_suite.networks.initializers import orthogonal
 
 OBJECTS, COLORS, STATES, DIRECTIONS, MISSION = 11, 6, 3, 4, 16
 SQRT2 = float(np.sqrt(2.0))
@@ -21,7 +22,7 @@ SQRT2 = float(np.sqrt(2.0))
 
 def dense(features: int, scale: float = SQRT2, name: str | None = None) -> nn.Dense:
     """A linear layer with orthogonal weights and zero bias, as PPO implementations start them."""
-    return nn.Dense(features, kernel_init=nn.initializers.orthogonal(scale), name=name)
+    return nn.Dense(features, kernel_init=orthogonal(scale), name=name)
 
 
 class MLPEncoder(nn.Module):

@@ -8,6 +8,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxrl_suite.networks.initializers import orthogonal
+
 CELLS = {"gru": nn.GRUCell, "lstm": nn.OptimizedLSTMCell}
 
 
@@ -20,7 +22,8 @@ class _Step(nn.Module):
         x, reset = inputs
         keep = 1.0 - reset.astype(jnp.float32)[..., None]
         carry = jax.tree.map(lambda c: c * keep, carry)  # the cells' initial carry is zero
-        return CELLS[self.kind](self.features)(carry, x)
+        cell = CELLS[self.kind](self.features, recurrent_kernel_init=orthogonal())
+        return cell(carry, x)
 
 
 class Recurrent(nn.Module):
