@@ -1,14 +1,17 @@
 #!/bin/sh
 # The runs behind docs/results/e3b-*: about 45 minutes on two cores. Run from the repository's root.
 set -e
-run() { out=$1; shift; .venv/bin/jaxrl run e3b --out "runs/results/$out" "$@"; }
+run() {  # what has finished is not run again
+  out=runs/results/$1; shift
+  [ -f "$out/summary.json" ] || .venv/bin/jaxrl run e3b --out "$out" "$@"
+}
 
 run n4-e3b --env MultiRoom-N4-S5 --seeds 8
 run n4-ppo --env MultiRoom-N4-S5 --seeds 8 --bonus none
-run n6-e3b --env MultiRoom-N6 --seeds 8 --total-steps 3000000
-run n6-ppo --env MultiRoom-N6 --seeds 8 --total-steps 3000000 --bonus none
+run n6-e3b --env MultiRoom-N6 --seeds 4 --total-steps 2500000
+run n6-ppo --env MultiRoom-N6 --seeds 4 --total-steps 2500000 --bonus none
 
-small="--env MultiRoom-N4-S5-v1 --seeds 5 --total-steps 600000"
+small="--env MultiRoom-N4-S5-v1 --seeds 4 --total-steps 500000"
 run noise-e3b $small --noise 16
 run noise-count-observation $small --noise 16 --bonus count_observation
 run noise-count-position $small --noise 16 --bonus count_position

@@ -2,7 +2,8 @@
 
     jaxrl run ppo --env CartPole-v1 --seeds 8
 
-Options left alone take the values of `PRESETS` for the chosen environment, then PPO's defaults.
+Options that hold PPO's default take the value of `PRESETS` for the chosen environment, unless
+`--no-presets`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,30 @@ import envs
 from jaxrl_suite.agents import ppo
 from jaxrl_suite.experiment import ConfigError, Experiment, Spec
 
-PRESETS: dict[str, dict[str, Any]] = {}
+CONTROL = {
+    "num_envs": 16,
+    "rollout_length": 128,
+    "learning_rate": 1e-3,
+    "anneal_learning_rate": True,
+    "entropy": 0.0,
+}
+CONTINUOUS = CONTROL | {
+    "total_steps": 1_000_000,
+    "rollout_length": 256,
+    "epochs": 10,
+    "minibatches": 8,
+    "normalize_observations": True,
+    "normalize_rewards": True,
+    "eval_greedy": True,
+}
+GRID = {"total_steps": 500_000, "num_envs": 32, "rollout_length": 128, "anneal_learning_rate": True}
+PRESETS: dict[str, dict[str, Any]] = {
+    "CartPole-v1": CONTROL,
+    "Acrobot-v1": CONTROL,
+    "Pendulum-v1": CONTINUOUS | {"discount": 0.9},
+    "MountainCarContinuous-v0": CONTINUOUS | {"discount": 0.999, "log_std": 1.0},
+    "Empty-16x16": GRID | {"learning_rate": 1e-3},
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +51,7 @@ class Config(ppo.PPOConfig):
       max_steps: episode length, or None for the environment's own.
       noise: random bits added to every observation.
       num_contexts: number of fixed levels, or None for a new level every episode.
+      presets: take the environment's tuned settings for fields left at PPO's defaults.
     """
 
     env: str = "CartPole-v1"
@@ -34,12 +59,22 @@ class Config(ppo.PPOConfig):
     max_steps: int | None = None
     noise: int = 0
     num_contexts: int | None = None
+    presets: bool = True
 
 
 def build(config: Config) -> Experiment:
     """The environment, then PPO on it."""
+    config = with_preset(config)
     env, params = make_env(config)
     return ppo.make(env, params, config)
+
+
+def with_preset(config: Config) -> Config:
+    """Fields that hold PPO's default get the environment's preset, if it has one."""
+    preset = PRESETS.get(config.env, {}) if config.presets else {}
+    default = Config()
+    unset = {k: v for k, v in preset.items() if getattr(config, k) == getattr(default, k)}
+    return dataclasses.replace(config, **unset)
 
 
 def make_env(config: Any) -> tuple[Any, Any]:

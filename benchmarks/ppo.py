@@ -1,0 +1,126 @@
+"""PPO training steps per second, with equal settings, beside rejax; and seeds by vmap.
+
+    jaxrl bench ppo [--rejax-python /path/to/python] [--repeats 7]
+
+64 environments x 128 steps, 4 epochs x 4 minibatches, two hidden layers of 64, CartPole. A repeat
+trains from scratch; compilation is not counted. rejax runs in a process of its own (it needs gymnax
+0.0.9: `pip install rejax==0.1.3 gymnax==0.0.9`), in turns with ours. Eight seeds by `vmap` are set
+against one seed times eight. Written to `docs/results/ppo.{json,md}`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+
+import envs
+from benchmarks import _harness
+from jaxrl_suite.agents import ppo
+
+SETTINGS: dict[str, Any] = {
+    "env": "CartPole-v1",
+    "num_envs": 64,
+    "rollout_length": 128,
+    "epochs": 4,
+    "minibatches": 4,
+    "learning_rate": 5e-4,
+    "entropy": 0.01,
+    "total_steps": 64 * 128 * 24,
+}
+
+
+def ours(seeds: int) -> Callable[[], Any]:
+    """Trains `seeds` seeds in one program; returns the final states."""
+    env, params = envs.make(SETTINGS["env"])
+    config = ppo.PPOConfig(**{k: v for k, v in SETTINGS.items() if k != "env"})
+    experiment = ppo.make(env, params, config)
+
+    def train(key: jax.Array) -> Any:
+        def update(state: Any, _: None) -> tuple[Any, Any]:
+            return experiment.update(state)
+
+        state, metrics = jax.lax.scan(
+            update, experiment.init(key), None, length=experiment.num_updates
+        )
+        return state.params, metrics["episode_return"]
+
+    run = jax.jit(jax.vmap(train) if seeds > 1 else lambda k: train(k[0]))
+    keys = jax.random.split(jax.random.key(0), seeds)
+    return lambda: run(keys)
+
+
+class Rejax:
+    """A rejax process that trains once a call."""
+
+    def __init__(self, python: str):
+        script = Path(__file__).with_name("_rejax.py")
+        settings = json.dumps({**SETTINGS, "seeds": 1})
+        self.process = subprocess.Popen(
+            [python, str(script), settings],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self) -> float:
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError("the rejax process ended; see its output above")
+        return float(line.split()[0])
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Measures, prints and writes the table."""
+    parser = argparse.ArgumentParser(prog="jaxrl bench ppo", description=__doc__)
+    parser.add_argument("--rejax-python", default=None, help="interpreter that has rejax 0.1.3")
+    parser.add_argument("--repeats", type=int, default=7)
+    options = parser.parse_args(argv)
+    steps = SETTINGS["total_steps"]
+
+    candidates: dict[str, Callable[[], Any]] = {"one": ours(1), "eight": ours(8)}
+    peer_seconds: list[float] = []
+    if options.rejax_python:
+        rejax = Rejax(options.rejax_python)
+        rejax()  # compiles
+        candidates["rejax"] = lambda: peer_seconds.append(rejax())
+    times = _harness.interleave(candidates, options.repeats)
+    rows = []
+
+    def row(name: str, rates: list[float], ratio: list[float] | None) -> None:
+        shown = "-" if ratio is None else _harness.show_ratio(_harness.spread(ratio))
+        rows.append([name, f"{_harness.spread(rates)['median'] / 1e3:.0f} k", shown])
+
+    row("one seed", [steps / t for t in times["one"]], None)
+    ratio = [8 * a / b for a, b in zip(times["one"], times["eight"], strict=True)]
+    eight = [8 * steps / t for t in times["eight"]]
+    row("eight seeds by vmap; ratio to eight runs of one", eight, ratio)
+    if options.rejax_python:
+        seconds = peer_seconds[-options.repeats :]  # the peer's own clock: no pipe, no evaluation
+        ratio = [b / a for a, b in zip(times["one"], seconds, strict=True)]
+        row("rejax, one seed; ratio of ours to it", [steps / t for t in seconds], ratio)
+    for line in rows:
+        print(" | ".join(line))
+    _harness.write(
+        "ppo",
+        title="PPO training steps per second",
+        header=["what", "env steps/s", "ratio (min to max)"],
+        rows=rows,
+        notes=f"CartPole-v1, {SETTINGS['num_envs']} environments x {SETTINGS['rollout_length']} "
+        f"steps, {SETTINGS['epochs']} epochs x {SETTINGS['minibatches']} minibatches, {steps:,} "
+        f"steps a repeat, {options.repeats} interleaved repeats, medians; compilation not counted. Ours bootstraps "
+        "from the final observation at every truncation, rejax does not.",
+        data={"settings": SETTINGS, "seconds": times, "rejax_seconds": peer_seconds},
+    )
+
+
+if __name__ == "__main__":
+    main()
