@@ -116,8 +116,8 @@ def main(argv: list[str] | None = None) -> None:
         rows=rows,
         notes=f"CartPole-v1, {SETTINGS['num_envs']} environments x {SETTINGS['rollout_length']} "
         f"steps, {SETTINGS['epochs']} epochs x {SETTINGS['minibatches']} minibatches, {steps:,} "
-        f"steps a repeat, {options.repeats} interleaved repeats, medians; compilation not counted. Ours bootstraps "
-        "from the final observation at every truncation, rejax does not.",
+        f"steps a repeat, {options.repeats} interleaved repeats, medians; compilation not counted. "
+        "Ours bootstraps from the final observation at every truncation, rejax does not.",
         data={"settings": SETTINGS, "seconds": times, "rejax_seconds": peer_seconds},
     )
 
