@@ -26,8 +26,10 @@ def run(experiment, key, updates):
     return jax.lax.scan(lambda s, _: experiment.update(s), state, None, length=updates)
 
 
-@pytest.mark.parametrize("core_kind", ["none", "gru", "lstm"])
-@pytest.mark.parametrize("name", ["CartPole-v1", "Pendulum-v1", "Empty-5x5"])
+@pytest.mark.parametrize(
+    ("name", "core_kind"),
+    [("CartPole-v1", "none"), ("Pendulum-v1", "lstm"), ("Empty-5x5", "gru")],
+)
 def test_seeds_by_vmap_equal_single_runs(name, core_kind):
     env, params = envs.make(name, bank_size=4)
     config = dataclasses.replace(
