@@ -54,8 +54,11 @@ class Box:
         return jax.random.uniform(key, self.shape, self.dtype, self.low, self.high)
 
     def contains(self, x: Any) -> jax.Array:
-        """`[]` bool."""
-        return jnp.all((jnp.asarray(x) >= self.low) & (jnp.asarray(x) <= self.high))
+        """`[]` bool: shape, dtype and bounds."""
+        x = jnp.asarray(x)
+        if x.shape != self.shape or x.dtype != jnp.dtype(self.dtype):
+            return jnp.asarray(False)
+        return jnp.all((x >= self.low) & (x <= self.high))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -58,7 +58,7 @@ class GridEncoder(nn.Module):
       cell_features: length of a cell's code.
       widths: of the dense layers; the last is the number of features.
       use_mission: whether the level's mission is told to the network.
-      final: "relu", "layer_norm" or "linear", what follows the last dense layer.
+      final: "relu" or "linear", what follows the last dense layer.
     """
 
     cell_features: int = 8
@@ -92,8 +92,6 @@ class GridEncoder(nn.Module):
         for width in self.widths[:-1]:
             x = nn.relu(dense(width)(x))
         x = dense(self.widths[-1])(x)
-        if self.final == "layer_norm":
-            return nn.LayerNorm()(x)
         return nn.relu(x) if self.final == "relu" else x
 
 
