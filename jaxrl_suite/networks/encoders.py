@@ -112,7 +112,7 @@ def encoder_for(
     Args:
       space: a MiniGrid-like dictionary, a vector, or a dictionary of vectors.
       widths: of the dense layers.
-      final: grid encoders only: "relu", "layer_norm" or "linear".
+      final: grid encoders only: "relu" or "linear".
       activation: vector encoders only.
       use_mission: grid encoders only.
 
