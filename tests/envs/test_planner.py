@@ -40,7 +40,7 @@ def search(grid, x, y, d):
 
 @pytest.mark.parametrize("name", ["MultiRoom-N2-S4", "FourRooms", "SimpleCrossingS9N2"])
 def test_equals_breadth_first_search(name):
-    env, params = envs.make(name, auto_reset="none", log=False)
+    env, _ = envs.make(name, auto_reset="none", log=False)
     _, states = jax.vmap(env.reset)(jax.random.split(jax.random.key(3), 8))
     steps = int(env.default_params.max_steps_in_episode)
     got = jax.jit(jax.vmap(lambda s: optimal_return(s, steps)))(states)
