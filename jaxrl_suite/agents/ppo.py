@@ -18,7 +18,7 @@ import optax
 
 from envs import spaces
 from envs.core import Environment
-from jaxrl_suite import distributions, evaluation, gae, normalize
+from jaxrl_suite import distributions, evaluation, gae, losses, minibatches, normalize
 from jaxrl_suite.experiment import ConfigError, Experiment, Mean
 from jaxrl_suite.exploration.bonus import Bonus, Transitions
 from jaxrl_suite.networks.actor_critic import ActorCritic
@@ -266,26 +266,19 @@ def make(
         _, outputs, value = forward(params, memory, seen, batch.reset)
         pi = distributions.policy(action_space, outputs)
         log_ratio = pi.log_prob(batch.action) - batch.log_prob
-        ratio = jnp.exp(log_ratio)
         advantage, target = batch.advantage, batch.advantage + batch.value
         if config.normalize_advantages:
-            advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
-        clipped = jnp.clip(ratio, 1 - config.clip, 1 + config.clip)
-        policy_loss = -jnp.minimum(ratio * advantage, clipped * advantage).mean()
-        error = jnp.square(value - target)
-        if config.clip_value:
-            near = batch.value + jnp.clip(value - batch.value, -config.clip, config.clip)
-            error = jnp.maximum(error, jnp.square(near - target))
-        value_loss = 0.5 * error.mean()
+            advantage = losses.standardized(advantage)
+        policy_loss, metrics = losses.clipped_policy(log_ratio, advantage, config.clip)
+        value_clip = config.clip if config.clip_value else None
+        value_loss = losses.squared_value(value, target, batch.value, value_clip)
         mean_entropy = pi.entropy().mean()
         total = policy_loss + config.value_coefficient * value_loss - entropy * mean_entropy
-        return total, {
+        return total, metrics | {
             "loss": total,
             "policy_loss": policy_loss,
             "value_loss": value_loss,
             "entropy": mean_entropy,
-            "approx_kl": (ratio - 1 - log_ratio).mean(),
-            "clip_fraction": (jnp.abs(ratio - 1) > config.clip).mean(),
         }
 
     def learn(state: PPOState, batch: Batch, key: jax.Array) -> tuple[Any, Any, Any]:
@@ -296,19 +289,9 @@ def make(
         parts = config.minibatches
 
         def split(key: jax.Array) -> tuple[Any, Batch]:
-            """Minibatches with a leading axis: whole environments if recurrent, else single steps."""
             if recurrent:
-                order = jax.random.permutation(key, num_envs)
-                memory = jax.tree.map(lambda x: x[order].reshape(parts, -1, *x.shape[1:]), state.carry)
-
-                def cut(x: jax.Array) -> jax.Array:
-                    x = x[:, order].reshape(length, parts, -1, *x.shape[2:])
-                    return jnp.moveaxis(x, 1, 0)
-
-                return memory, jax.tree.map(cut, batch)
-            order = jax.random.permutation(key, length * num_envs)
-            flat = jax.tree.map(lambda x: x.reshape(length * num_envs, *x.shape[2:]), batch)
-            return (), jax.tree.map(lambda x: x[order].reshape(parts, -1, *x.shape[1:]), flat)
+                return minibatches.of_sequences(key, state.carry, batch, parts)
+            return (), minibatches.of_steps(key, batch, parts)
 
         def minibatch(carry: Any, part: tuple[Any, Batch]) -> tuple[Any, Any]:
             params, opt_state = carry
