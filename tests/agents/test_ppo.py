@@ -140,16 +140,23 @@ def test_memory_solves_what_a_feed_forward_policy_cannot():
 
 @pytest.mark.parametrize("core_kind", ["none", "gru"])
 def test_value_at_a_truncation_and_at_a_termination(core_kind):
-    """Reward 1 a step: truncated it is worth 1 / (1 - gamma), terminated after one step exactly 1."""
-    for cut, value in ((True, 2.0), (False, 1.0)):
+    """Reward 1, then the end: worth 1 if terminated, 1 + gamma V(final observation) if truncated."""
+    for cut in (True, False):
         env, params = toy(length=1, cut=cut, pay_always=True)
-        config = dataclasses.replace(LEARN, discount=0.5, core=core_kind)
+        config = dataclasses.replace(LEARN, discount=0.5, core=core_kind, total_steps=10_000)
         _, state, _ = final_return(env, params, config)
         network = ppo.build_network(env.observation_space(), env.action_space(), config)
-        start = jnp.eye(3)[:2][None]  # [T=1, N=2]: the two cues
-        carry = jax.tree.map(lambda c: c[:2] * 0, state.carry)
-        got = network.apply(state.params, carry, start, jnp.ones((1, 2), bool))[2]
-        np.testing.assert_allclose(got, value, atol=0.15)
+
+        def value(observation, memory, reset, network=network, state=state):
+            observation, reset = observation[None, None], jnp.full((1, 1), reset)
+            memory, _, value = network.apply(state.params, memory, observation, reset)
+            return memory, float(value[0, 0])
+
+        blank = jax.tree.map(lambda c: c[:1] * 0, state.carry)
+        memory, first = value(jnp.array([1.0, 0.0, 0.0]), blank, True)
+        _, final = value(jnp.array([0.0, 0.0, 1.0]), memory, False)
+        assert abs(final) > 0.2  # never trained on, so it tells the two cases apart
+        np.testing.assert_allclose(first, 1.0 + 0.5 * final * cut, atol=0.1)
 
 
 def test_evaluation_counts_only_first_episodes():
