@@ -171,6 +171,7 @@ def candidates(level: str, num_envs: int, steps: int) -> dict[str, Candidate]:
     """Everything that can run `level`, by name."""
     found: dict[str, Candidate] = {"jaxrl_suite": ours(level, num_envs, steps)}
     if level in NAVIX:
+        found["jaxrl_suite, full view"] = ours(level, num_envs, steps, view="full")
         found["navix"] = navix(level, num_envs, steps)
         found["navix first person"] = navix(level, num_envs, steps, first_person=True)
     if level in XMINIGRID:
@@ -186,7 +187,7 @@ def measure(level: str, num_envs: int, steps: int, repeats: int) -> dict[str, An
     ratios = {
         name: _harness.spread([a / b for a, b in zip(own, rate, strict=True)])
         for name, rate in rates.items()
-        if name != "jaxrl_suite"
+        if not name.startswith("jaxrl_suite")
     }
     return {
         "level": level,
@@ -209,6 +210,7 @@ def _row(result: dict[str, Any]) -> list[str]:
     return [
         result["level"],
         rate("jaxrl_suite"),
+        rate("jaxrl_suite, full view"),
         rate("navix"),
         rate("navix first person"),
         rate("xminigrid"),
@@ -236,6 +238,7 @@ def main(argv: list[str] | None = None) -> None:
         header=[
             "level",
             "jaxrl_suite",
+            "jaxrl_suite, full view",
             "navix",
             "navix, first person",
             "xminigrid",

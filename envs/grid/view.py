@@ -100,12 +100,13 @@ def egocentric(
     see_through_walls: bool = False,
 ) -> jax.Array:
     """MiniGrid's `image`: `[size, size, 3]` uint8, `[column, row, (object, colour, state)]`."""
-    view = cells.materialize(crop(grid, position, direction, size)).reshape(-1)
-    # flat arrays throughout: XLA vectorises along the last axis only, and 49 is better than 7
-    own = np.arange(size * size) == (size // 2) * size + size - 1
-    if not see_through_walls:
-        mask = visible(view.reshape(size, size)).reshape(-1)
-        seen = jnp.where(mask, jnp.where(own, carrying, view), np.uint8(cells.UNSEEN))
-    else:
-        seen = jnp.where(own, carrying, view)
+    view = crop(grid, position, direction, size)
+    own = np.zeros((size, size), bool)
+    own[size // 2, size - 1] = True
+    if see_through_walls:
+        return cells.triples(jnp.where(own, carrying, view))
+    # flat arrays from here: XLA vectorises along the last axis only, and 49 is better than 7
+    view = cells.materialize(view)
+    mask, view, own = visible(view).reshape(-1), view.reshape(-1), own.reshape(-1)
+    seen = jnp.where(mask, jnp.where(own, carrying, view), np.uint8(cells.UNSEEN))
     return cells.triples(seen).reshape(size, size, 3)
