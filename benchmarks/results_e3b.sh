@@ -21,7 +21,7 @@ run ablation-lifelong $small --lifelong
 run ablation-random $small --encoder random
 run ablation-policy $small --encoder policy
 
-report() { out=$1; shift; .venv/bin/jaxrl report --out "docs/results/$out" "$@"; }
+report() { out=$1; shift; .venv/bin/jaxrl report "$@" --out "docs/results/$out"; }
 report e3b-n4 runs/results/n4-e3b runs/results/n4-ppo
 report e3b-n6 runs/results/n6-e3b runs/results/n6-ppo
 report e3b-noise runs/results/noise-e3b runs/results/noise-count-observation \
