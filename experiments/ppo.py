@@ -2,8 +2,8 @@
 
     jaxrl run ppo --env CartPole-v1 --seeds 8
 
-Options that hold PPO's default take the value of `PRESETS` for the chosen environment, unless
-`--no-presets`.
+Every setting of PPO is None unless given. None takes the value that `PRESETS` has for the chosen
+environment, and PPO's own default (`jaxrl_suite.agents.ppo.PPOConfig`) where it has none.
 """
 
 from __future__ import annotations
@@ -15,35 +15,41 @@ import envs
 from jaxrl_suite.agents import ppo
 from jaxrl_suite.experiment import ConfigError, Experiment, Spec
 
-CONTROL = {
+SMALL_BATCHES: dict[str, Any] = {
     "num_envs": 16,
-    "rollout_length": 128,
+    "rollout_length": 256,
+    "epochs": 10,
+    "minibatches": 16,
     "learning_rate": 1e-3,
     "anneal_learning_rate": True,
     "entropy": 0.0,
 }
-CONTINUOUS = CONTROL | {
-    "total_steps": 1_000_000,
-    "rollout_length": 256,
-    "epochs": 10,
-    "minibatches": 8,
-    "normalize_observations": True,
-    "normalize_rewards": True,
-    "eval_greedy": True,
+MANY_STEPS: dict[str, Any] = {
+    "num_envs": 32,
+    "rollout_length": 128,
+    "minibatches": 16,
+    "learning_rate": 1e-3,
+    "anneal_learning_rate": True,
 }
-GRID = {"total_steps": 500_000, "num_envs": 32, "rollout_length": 128, "anneal_learning_rate": True}
+SCALED: dict[str, Any] = {"normalize_observations": True, "normalize_rewards": True}
+
 PRESETS: dict[str, dict[str, Any]] = {
-    "CartPole-v1": CONTROL,
-    "Acrobot-v1": CONTROL,
-    "Pendulum-v1": CONTINUOUS | {"discount": 0.9},
-    "MountainCarContinuous-v0": CONTINUOUS | {"discount": 0.999, "log_std": 1.0},
-    "Empty-16x16": GRID | {"learning_rate": 1e-3},
+    "CartPole-v1": SMALL_BATCHES
+    | {"total_steps": 300_000, "rollout_length": 128, "minibatches": 8},
+    "Acrobot-v1": SMALL_BATCHES | {"epochs": 4, "minibatches": 8, "normalize_observations": True},
+    "Pendulum-v1": SMALL_BATCHES | SCALED | {"discount": 0.9},
+    # the flag is some 70 steps away at best and a random policy seldom finds it: a long horizon, and
+    # noise of deviation 1, as large as the bounds of the actions
+    "MountainCarContinuous-v0": SMALL_BATCHES
+    | SCALED
+    | {"minibatches": 8, "learning_rate": 3e-4, "discount": 0.999, "trace": 0.98},
+    "Empty-16x16": MANY_STEPS | {"total_steps": 300_000},
 }
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(ppo.PPOConfig):
-    """PPO's settings and the environment's.
+class Config:
+    """The environment's settings and PPO's; None takes the environment's preset or PPO's default.
 
     Attributes:
       env: name of an environment (`jaxrl list`).
@@ -51,7 +57,33 @@ class Config(ppo.PPOConfig):
       max_steps: episode length, or None for the environment's own.
       noise: random bits added to every observation.
       num_contexts: number of fixed levels, or None for a new level every episode.
-      presets: take the environment's tuned settings for fields left at PPO's defaults.
+      total_steps: environment steps of one seed.
+      num_envs: N, environments stepped side by side.
+      rollout_length: T, steps of each between two updates.
+      epochs: passes over a rollout.
+      minibatches: parts of a rollout per pass.
+      learning_rate: of Adam.
+      anneal_learning_rate: take the learning rate linearly to zero.
+      discount: gamma.
+      trace: lambda of the advantage estimates.
+      clip: epsilon of the clipped objective.
+      clip_value: clip the value loss in the same way.
+      value_coefficient: weight of the value loss.
+      entropy: weight of the entropy bonus at the start.
+      entropy_end: its weight at the end, the same if None.
+      max_grad_norm: gradients are scaled to this global norm.
+      normalize_advantages: per minibatch.
+      normalize_observations: by running moments (vector observations only).
+      normalize_rewards: divide by the running deviation of the discounted return.
+      widths: dense layers of an encoder.
+      core: recurrent core, "none", "gru" or "lstm".
+      core_features: its size.
+      separate_critic: give the critic an encoder of its own.
+      activation: of vector encoders, a function of flax.linen.
+      use_mission: tell grid encoders the level's mission.
+      log_std: initial logarithm of the deviation of continuous actions.
+      eval_episodes: episodes of one evaluation.
+      eval_greedy: evaluate the most likely action.
     """
 
     env: str = "CartPole-v1"
@@ -59,26 +91,51 @@ class Config(ppo.PPOConfig):
     max_steps: int | None = None
     noise: int = 0
     num_contexts: int | None = None
-    presets: bool = True
+    total_steps: int | None = None
+    num_envs: int | None = None
+    rollout_length: int | None = None
+    epochs: int | None = None
+    minibatches: int | None = None
+    learning_rate: float | None = None
+    anneal_learning_rate: bool | None = None
+    discount: float | None = None
+    trace: float | None = None
+    clip: float | None = None
+    clip_value: bool | None = None
+    value_coefficient: float | None = None
+    entropy: float | None = None
+    entropy_end: float | None = None
+    max_grad_norm: float | None = None
+    normalize_advantages: bool | None = None
+    normalize_observations: bool | None = None
+    normalize_rewards: bool | None = None
+    widths: tuple[int, ...] | None = None
+    core: str | None = None
+    core_features: int | None = None
+    separate_critic: bool | None = None
+    activation: str | None = None
+    use_mission: bool | None = None
+    log_std: float | None = None
+    eval_episodes: int | None = None
+    eval_greedy: bool | None = None
+
+
+def settings(config: Config) -> ppo.PPOConfig:
+    """PPO's settings: those given, else the preset's, else PPO's defaults."""
+    names = [field.name for field in dataclasses.fields(ppo.PPOConfig)]
+    given = {name: getattr(config, name) for name in names if getattr(config, name) is not None}
+    return ppo.PPOConfig(**{**PRESETS.get(config.env, {}), **given})
 
 
 def build(config: Config) -> Experiment:
     """The environment, then PPO on it."""
-    config = with_preset(config)
-    env, params = make_env(config)
-    return ppo.make(env, params, config)
+    chosen = settings(config)
+    env, params = make_env(config, bank_size=chosen.num_envs)
+    return ppo.make(env, params, chosen)
 
 
-def with_preset(config: Config) -> Config:
-    """Fields that hold PPO's default get the environment's preset, if it has one."""
-    preset = PRESETS.get(config.env, {}) if config.presets else {}
-    default = Config()
-    unset = {k: v for k, v in preset.items() if getattr(config, k) == getattr(default, k)}
-    return dataclasses.replace(config, **unset)
-
-
-def make_env(config: Any) -> tuple[Any, Any]:
-    """The environment a config asks for.
+def make_env(config: Any, bank_size: int | None = None) -> tuple[Any, Any]:
+    """The environment a config asks for; its bank holds `config.num_envs` levels unless told.
 
     Raises:
       ConfigError: for a name or an option that `envs.make` refuses.
@@ -87,7 +144,7 @@ def make_env(config: Any) -> tuple[Any, Any]:
         return envs.make(
             config.env,
             auto_reset=config.auto_reset,
-            bank_size=config.num_envs,
+            bank_size=config.num_envs if bank_size is None else bank_size,
             max_steps=config.max_steps,
             noise=config.noise,
             num_contexts=config.num_contexts,

@@ -1,0 +1,44 @@
+"""The `ppo` script: presets, options that override them, and no drift from PPO's own settings."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+import envs
+from experiments import ppo as script
+from jaxrl_suite.agents import ppo
+from jaxrl_suite.experiment import ConfigError
+
+
+def test_every_setting_of_ppo_is_an_option():
+    options = {field.name: field.default for field in dataclasses.fields(script.Config)}
+    for field in dataclasses.fields(ppo.PPOConfig):
+        assert field.name in options and options[field.name] is None, field.name
+
+
+@pytest.mark.parametrize("name", sorted(script.PRESETS))
+def test_presets_are_usable(name):
+    assert name in envs.registered()
+    experiment = script.build(script.Config(env=name))
+    chosen = script.settings(script.Config(env=name))
+    assert experiment.num_updates * experiment.steps_per_update <= chosen.total_steps
+
+
+def test_options_come_before_the_preset_and_the_preset_before_the_defaults():
+    default, preset = ppo.PPOConfig(), script.PRESETS["Pendulum-v1"]
+    assert preset["discount"] != default.discount
+    chosen = script.settings(script.Config(env="Pendulum-v1"))
+    assert chosen.discount == preset["discount"] and chosen.clip == default.clip
+    given = script.Config(env="Pendulum-v1", discount=default.discount, anneal_learning_rate=False)
+    chosen = script.settings(given)
+    assert chosen.discount == default.discount and chosen.anneal_learning_rate is False
+    assert script.settings(script.Config(env="Empty-5x5")) == dataclasses.replace(
+        default, **script.PRESETS.get("Empty-5x5", {})
+    )
+
+
+def test_a_misspelt_environment_is_refused_with_a_hint():
+    with pytest.raises(ConfigError, match="CartPole-v1"):
+        script.build(script.Config(env="Cartpole-v1"))
