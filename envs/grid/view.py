@@ -107,6 +107,6 @@ def egocentric(
         return cells.triples(jnp.where(own, carrying, view))
     # flat arrays from here: XLA vectorises along the last axis only, and 49 is better than 7
     view = cells.materialize(view)
-    mask, view, own = visible(view).reshape(-1), view.reshape(-1), own.reshape(-1)
-    seen = jnp.where(mask, jnp.where(own, carrying, view), np.uint8(cells.UNSEEN))
+    mask, flat = visible(view).reshape(-1), view.reshape(-1)
+    seen = jnp.where(mask, jnp.where(own.reshape(-1), carrying, flat), np.uint8(cells.UNSEEN))
     return cells.triples(seen).reshape(size, size, 3)
