@@ -12,10 +12,11 @@ run n6-e3b --env MultiRoom-N6 --seeds 4 --total-steps 2500000
 run n6-ppo --env MultiRoom-N6 --seeds 4 --total-steps 2500000 --bonus none
 
 small="--env MultiRoom-N4-S5-v1 --seeds 4 --total-steps 500000"
-run noise-e3b $small --noise 16
-run noise-count-observation $small --noise 16 --bonus count_observation
-run noise-count-position $small --noise 16 --bonus count_position
-run clean-count-observation $small --bonus count_observation
+longer="--env MultiRoom-N4-S5-v1 --seeds 4 --total-steps 1000000"
+run noise-e3b $longer --noise 16
+run noise-count-observation $longer --noise 16 --bonus count_observation
+run noise-count-position $longer --noise 16 --bonus count_position
+run clean-count-observation $longer --bonus count_observation
 run ablation-none $small
 run ablation-lifelong $small --lifelong
 run ablation-random $small --encoder random
