@@ -170,7 +170,8 @@ def make(
     vector = not is_grid(observation_space)
     num_envs, length = config.num_envs, config.rollout_length
     num_updates = max(1, config.total_steps // (num_envs * length))
-    optimizer = _optimizer(config, num_updates)
+    separate = getattr(network, "critic_encoder", None) is not None
+    optimizer = _optimizer(config, num_updates, separate)
 
     def see(moments: Any, observation: Any) -> Any:
         """The observation as the network gets it."""
@@ -430,14 +431,26 @@ def build_network(
     )
 
 
-def _optimizer(config: PPOConfig, num_updates: int) -> optax.GradientTransformation:
+def _optimizer(
+    config: PPOConfig, num_updates: int, separate: bool
+) -> optax.GradientTransformation:
+    """Adam on clipped gradients, those of actor and critic clipped apart where they share nothing.
+
+    Under one norm for both, the critic's early gradients, large where returns are, would scale the
+    actor's below Adam's epsilon.
+    """
     rate: Any = config.learning_rate
     if config.anneal_learning_rate:
         steps = num_updates * config.epochs * config.minibatches
         rate = optax.linear_schedule(config.learning_rate, 0.0, steps)
-    return optax.chain(
-        optax.clip_by_global_norm(config.max_grad_norm), optax.adam(rate, eps=1e-5)
-    )
+    clip, adam = optax.clip_by_global_norm(config.max_grad_norm), optax.adam(rate, eps=1e-5)
+    if not separate:
+        return optax.chain(clip, adam)
+
+    def labels(params: Any) -> Any:
+        return {"params": {k: "critic" if "critic" in k else "actor" for k in params["params"]}}
+
+    return optax.chain(optax.partition({"actor": clip, "critic": clip}, labels), adam)
 
 
 def _episode_metrics(info: dict[str, jax.Array]) -> dict[str, Any]:

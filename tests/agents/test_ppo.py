@@ -182,3 +182,20 @@ def test_bad_settings_are_refused_by_name(field, value):
     env, params = envs.make("CartPole-v1")
     with pytest.raises(ConfigError, match=field):
         ppo.make(env, params, dataclasses.replace(SMALL, **{field: value}))
+
+
+def test_a_large_critic_gradient_leaves_a_separate_actor_alone():
+    """Actor and critic are clipped apart where they share nothing, under one norm where they do."""
+    config = dataclasses.replace(SMALL, max_grad_norm=1.0)
+    params = {"params": {k: jnp.zeros(1) for k in ("encoder", "actor", "critic_encoder", "critic")}}
+    change = {}
+    for scale in (1.0, 1e9):
+        gradient = {
+            "params": {k: jnp.full(1, scale if "critic" in k else 1e-3) for k in params["params"]}
+        }
+        for separate in (True, False):
+            optimizer = ppo._optimizer(config, 1, separate)
+            step, _ = optimizer.update(gradient, optimizer.init(params), params)
+            change[separate, scale] = float(step["params"]["actor"][0])
+    np.testing.assert_allclose(change[True, 1.0], change[True, 1e9], rtol=1e-6)
+    assert abs(change[False, 1e9]) < 0.01 * abs(change[True, 1e9])
