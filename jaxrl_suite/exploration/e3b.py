@@ -26,6 +26,7 @@ import jax
 import jax.numpy as jnp
 
 METHODS = ("auto", "block", "scan")
+LEAF = 8  # `_cholesky` works by columns up to this size
 
 
 class EllipticalState(NamedTuple):
@@ -175,35 +176,55 @@ def _block(state, phi, resets):
     # 1, until embeddings are so long that rounding could make the matrix indefinite
     rounding = 8.0 * jnp.finfo(jnp.float32).eps * jnp.sum(phi**2, axis=1) / ridge
     identity = 1.0 + jnp.maximum(rounding - 0.1, 0.0)
-    factor = jnp.linalg.cholesky(k + jnp.diag(identity), symmetrize_input=False)
+    factor, inverse_factor = _cholesky(k + jnp.diag(identity))
     # L_tt^2 - 1 without the subtraction of 1, which would lose the digits of small bonuses
     bonuses = jnp.maximum(diagonal - jnp.sum(jnp.tril(factor, -1) ** 2, axis=1), 0.0)
     last = episode == episode[-1]
-    y = jnp.matmul(_inverse_lower(factor), jnp.where(last[:, None], w, 0.0), precision="highest")
+    y = jnp.matmul(inverse_factor, jnp.where(last[:, None], w, 0.0), precision="highest")
     base = reset(state, episode[-1] > 0).inverse_covariance
     inverse = base - jnp.matmul(y.T, y, precision="highest")
     return bonuses, state._replace(inverse_covariance=inverse)
 
 
-def _inverse_lower(factor: jax.Array) -> jax.Array:
-    """Inverse of a lower triangular `[T, T]`, T a power of two, by doubling.
+def _cholesky(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """L and L^-1 of a positive definite `[T, T]`, T a power of two, by halves.
 
-    [[A, 0], [B, C]]^-1 = [[A^-1, 0], [-C^-1 B A^-1, C^-1]] for all diagonal blocks of one size at
-    once. LAPACK's triangular solve, batched on a CPU, is slower and at times slower by far: its
-    threads fight XLA's.
+    [[A, B^T], [B, C]] has L = [[L_A, 0], [B L_A^-T, L_S]] with S = C - B A^-1 B^T. Not LAPACK's,
+    whose batched form on a CPU waits inside XLA's thread pool: on two devices of one process at once
+    it waits for ever.
     """
-    steps = factor.shape[0]
-    inverse, size = (1.0 / jnp.diagonal(factor))[:, None, None], 1
-    while size < steps:
-        pairs = steps // (2 * size)
-        blocks = factor.reshape(pairs, 2 * size, pairs, 2 * size)[:, size:, :, :size]
-        b = jnp.moveaxis(jnp.diagonal(blocks, axis1=0, axis2=2), -1, 0)
-        a, c = inverse[0::2], inverse[1::2]
-        corner = -jnp.matmul(jnp.matmul(c, b, precision="highest"), a, precision="highest")
-        top = jnp.concatenate([a, jnp.zeros_like(a)], axis=2)
-        inverse = jnp.concatenate([top, jnp.concatenate([corner, c], axis=2)], axis=1)
-        size *= 2
-    return inverse[0]
+    size = matrix.shape[0]
+    if size <= LEAF:
+        return _cholesky_by_columns(matrix)
+    half = size // 2
+    upper, upper_inverse = _cholesky(matrix[:half, :half])
+    corner = jnp.matmul(matrix[half:, :half], upper_inverse.T, precision="highest")
+    rest = matrix[half:, half:] - jnp.matmul(corner, corner.T, precision="highest")
+    lower, lower_inverse = _cholesky(rest)
+    below = jnp.matmul(lower_inverse, corner, precision="highest")
+    below = -jnp.matmul(below, upper_inverse, precision="highest")
+
+    def join(a: jax.Array, b: jax.Array, c: jax.Array) -> jax.Array:
+        top = jnp.concatenate([a, jnp.zeros_like(a)], axis=1)
+        return jnp.concatenate([top, jnp.concatenate([b, c], axis=1)])
+
+    return join(upper, corner, lower), join(upper_inverse, below, lower_inverse)
+
+
+def _cholesky_by_columns(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """`_cholesky` of a small matrix: Gaussian elimination on [matrix, I], a row at a time."""
+    size = matrix.shape[0]
+    rows = jnp.arange(size)
+    work = jnp.concatenate([matrix, jnp.eye(size, dtype=matrix.dtype)], axis=1)
+    pivots = []
+    for j in range(size):
+        pivot = work[j] * jax.lax.rsqrt(work[j, j])  # row j of [L^T, L^-1]
+        pivots.append(pivot)
+        work = (
+            work - jnp.where(rows > j, work[:, j] * jax.lax.rsqrt(work[j, j]), 0.0)[:, None] * pivot
+        )
+    both = jnp.stack(pivots)
+    return jnp.triu(both[:, :size]).T, jnp.tril(both[:, size:])
 
 
 def _power_of_two(n: int) -> int:

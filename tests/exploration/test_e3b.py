@@ -131,7 +131,7 @@ def test_thousands_of_steps_in_float32(dim, kind, reset_rate):
     resets = rng.random(len(embeddings)) < reset_rate
     bonuses, inverse = exact(embeddings, resets)
     got, after = long_run("block", embeddings, resets)
-    assert np.max(np.abs(got - bonuses) / bonuses) < 1e-4
+    assert np.max(np.abs(got - bonuses) / bonuses) < 2e-4
     assert np.max(np.abs(after - inverse)) < 1e-5 / RIDGE
     assert np.array_equal(after, after.T) or np.max(np.abs(after - after.T)) < 1e-5
 
