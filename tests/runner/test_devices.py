@@ -49,3 +49,24 @@ assert not any(name in text for name in ("all-gather", "all-reduce", "collective
 """
     environment = {**child_environment, **FOUR}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=120)
+
+
+def test_seeds_divide_over_the_cores(child_environment):
+    code = """
+import os, jax
+from jaxrl_suite.runner import cpu_devices
+cpu_devices._cores = lambda: 4
+expected = int(os.environ["EXPECTED"])
+asked = cpu_devices.configure(6)
+assert (asked or 1, len(jax.devices())) == (expected, expected), jax.devices()
+assert cpu_devices.configure(8) == 0  # JAX runs already
+"""
+    clean = {k: v for k, v in child_environment.items() if k not in ("XLA_FLAGS",)}
+    one = {"XLA_FLAGS": "--xla_force_host_platform_device_count=1"}
+    for environment, expected in (({}, 3), (one, 1)):
+        subprocess.run(
+            [sys.executable, "-c", code],
+            check=True,
+            env={**clean, **environment, "EXPECTED": str(expected)},
+            timeout=120,
+        )

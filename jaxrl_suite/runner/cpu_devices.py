@@ -1,0 +1,34 @@
+"""One CPU device a core, so that seeds run side by side: XLA alone keeps few cores busy with one."""
+
+from __future__ import annotations
+
+import os
+
+
+def configure(seeds: int) -> int:
+    """Splits the CPU into as many devices as there are cores, if they divide `seeds`.
+
+    Leaves everything as it is where the user chose (`JAX_NUM_CPU_DEVICES`, or
+    `--xla_force_host_platform_device_count` in `XLA_FLAGS`) or JAX has already started. Other
+    platforms' devices are not touched.
+
+    Returns:
+      How many CPU devices were asked for; 0 where nothing was done.
+    """
+    chosen = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
+    if chosen or os.environ.get("JAX_NUM_CPU_DEVICES"):
+        return 0
+    import jax
+
+    count = max(n for n in range(1, min(seeds, _cores()) + 1) if seeds % n == 0)
+    try:
+        jax.config.update("jax_num_cpu_devices", count)
+    except RuntimeError:  # too late: a backend is running
+        return 0
+    return count
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
