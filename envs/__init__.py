@@ -1,7 +1,7 @@
 """Vectorised JAX environments with one pure protocol; they know nothing of agents.
 
-    import envs
-    env, params = envs.make("MultiRoom-N6")
+import envs
+env, params = envs.make("MultiRoom-N6")
 """
 
 from envs.core import Environment, EnvParams, StepInfo

@@ -94,7 +94,9 @@ def make(
       UnknownEnvironment: for a name nobody registered, with close matches.
       UnknownOption: for an option the environment does not have, with the ones it has.
     """
-    known = name.removeprefix("MiniGrid-").removesuffix("-v0") if name.startswith("MiniGrid-") else name
+    known = (
+        name.removeprefix("MiniGrid-").removesuffix("-v0") if name.startswith("MiniGrid-") else name
+    )
     if known not in _registry:
         raise UnknownEnvironment(
             f"environment {name!r} is not known: {close_matches(known, registered())}"
@@ -134,7 +136,9 @@ def check_options(name: str, allowed: list[str], options: dict[str, Any]) -> Non
     """
     for option in options:
         if option not in allowed:
-            own = [p for p, v in inspect.signature(make).parameters.items() if v.kind == v.KEYWORD_ONLY]
+            own = [
+                p for p, v in inspect.signature(make).parameters.items() if v.kind == v.KEYWORD_ONLY
+            ]
             hint = close_matches(option, sorted(set(own) | set(allowed)))
             raise UnknownOption(f"{name} has no option {option!r}: {hint}")
 

@@ -135,9 +135,7 @@ class AutoReset(Wrapper):
         if self.mode == "exact":
             return self.env.reset(key, params.env)
         index = jax.random.bits(key) % jnp.uint32(self.bank_size)
-        return jax.tree.map(
-            lambda x: x.at[index].get(mode="promise_in_bounds"), params.bank
-        )
+        return jax.tree.map(lambda x: x.at[index].get(mode="promise_in_bounds"), params.bank)
 
     def reset(self, key: jax.Array, params: AutoResetParams | None = None) -> tuple[Any, Any]:
         observation, state = self._start(key, self.default_params if params is None else params)

@@ -67,9 +67,7 @@ def can_render(env: Environment) -> bool:
     return type(base).render is not Environment.render
 
 
-def record(
-    key: jax.Array, env: Environment, env_params: Any, act: Act, memory: Any
-) -> list[Any]:
+def record(key: jax.Array, env: Environment, env_params: Any, act: Act, memory: Any) -> list[Any]:
     """Pictures of one episode, on the host: a list of `[height, width, 3]` uint8 arrays."""
     refresh_key, reset_key, key = jax.random.split(key, 3)
     env_params = jax.jit(env.refresh)(refresh_key, env_params)

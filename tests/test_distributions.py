@@ -35,7 +35,9 @@ def test_tanh_gaussian_follows_the_change_of_variables():
     pi = distributions.tanh_gaussian(jnp.asarray(MEAN), jnp.asarray(SCALE))
     y, log_prob = pi.sample_and_log_prob(seed=jax.random.key(1))
     x = np.arctanh(np.asarray(y, np.float64))
-    want = stats.norm.logpdf(x, MEAN, SCALE).sum() - np.log1p(-np.asarray(y, np.float64) ** 2).sum()
+    want = (
+        stats.norm.logpdf(x, MEAN, SCALE).sum() - np.log1p(-(np.asarray(y, np.float64) ** 2)).sum()
+    )
     np.testing.assert_allclose(log_prob, want, rtol=1e-4)
 
 

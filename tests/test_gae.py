@@ -26,9 +26,7 @@ def brute_force(reward, value, next_value, terminated, done, discount, trace):
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    seed=st.integers(0, 2**16), discount=st.floats(0.0, 1.0), trace=st.floats(0.0, 1.0)
-)
+@given(seed=st.integers(0, 2**16), discount=st.floats(0.0, 1.0), trace=st.floats(0.0, 1.0))
 def test_equals_the_sum(seed, discount, trace):
     random = np.random.default_rng(seed)
     reward, value, next_value = random.normal(size=(3, 24, 2))

@@ -51,7 +51,9 @@ class GymnaxEnvironment(core.Environment[Any, Any]):
         observation, after, reward, terminated, info = self.env.step_env(key, state, action, params)
         truncated = self.env.is_truncated(after, params) & ~terminated
         # gymnax lets Python numbers into states: the same dtypes must come from `reset` and `step`
-        after = jax.tree.map(lambda new, old: jnp.asarray(new, jnp.asarray(old).dtype), after, state)
+        after = jax.tree.map(
+            lambda new, old: jnp.asarray(new, jnp.asarray(old).dtype), after, state
+        )
         reward = jnp.asarray(reward, jnp.float32)
         return _strong(observation), after, reward, jnp.asarray(terminated), truncated, dict(info)
 

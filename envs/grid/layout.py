@@ -39,9 +39,7 @@ def rectangle(
     """`shape` bool, true inside the rectangle (its border included)."""
     rows, columns = jnp.arange(shape[0])[:, None], jnp.arange(shape[1])[None, :]
     left, top = jnp.asarray(left), jnp.asarray(top)
-    return (
-        (rows >= top) & (rows < top + height) & (columns >= left) & (columns < left + width)
-    )
+    return (rows >= top) & (rows < top + height) & (columns >= left) & (columns < left + width)
 
 
 def outline(

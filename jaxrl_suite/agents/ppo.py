@@ -163,7 +163,10 @@ def make(
       ConfigError: for settings that cannot work.
     """
     check(config)
-    observation_space, action_space = env.observation_space(env_params), env.action_space(env_params)
+    observation_space, action_space = (
+        env.observation_space(env_params),
+        env.action_space(env_params),
+    )
     if network is None:
         network = build_network(observation_space, action_space, config)
     recurrent = config.core != "none"
@@ -329,9 +332,7 @@ def make(
                 params = jax.lax.stop_gradient(state.params)
                 return network.apply(params, seen, method=ActorCritic.features)
 
-            more, bonus_state, bonus_metrics = bonus.update(
-                bonus_key, bonus_state, steps, features
-            )
+            more, bonus_state, bonus_metrics = bonus.update(bonus_key, bonus_state, steps, features)
             reward = reward + more
             metrics |= bonus_metrics
 
@@ -345,7 +346,12 @@ def make(
             config.trace,
         )
         batch = Batch(
-            steps.observation, steps.action, extra["log_prob"], extra["value"], advantage, steps.reset
+            steps.observation,
+            steps.action,
+            extra["log_prob"],
+            extra["value"],
+            advantage,
+            steps.reset,
         )
         params, opt_state, loss_metrics = learn(state, batch, learn_key)
         unexplained = jnp.var(advantage) / (jnp.var(advantage + extra["value"]) + 1e-8)
@@ -431,9 +437,7 @@ def build_network(
     )
 
 
-def _optimizer(
-    config: PPOConfig, num_updates: int, separate: bool
-) -> optax.GradientTransformation:
+def _optimizer(config: PPOConfig, num_updates: int, separate: bool) -> optax.GradientTransformation:
     """Adam on clipped gradients, those of actor and critic clipped apart where they share nothing.
 
     Under one norm for both, the critic's early gradients, large where returns are, would scale the

@@ -40,9 +40,13 @@ class ActorCritic(nn.Module):
         if self.core != "none":
             self.memory = Recurrent(self.core, self.core_features)
         if isinstance(self.action_space, spaces.Box):
-            self.log_scale = self.param("log_scale", nn.initializers.constant(self.log_std), (size,))
+            self.log_scale = self.param(
+                "log_scale", nn.initializers.constant(self.log_std), (size,)
+            )
 
-    def __call__(self, carry: Any, observation: Any, reset: jax.Array) -> tuple[Any, Any, jax.Array]:
+    def __call__(
+        self, carry: Any, observation: Any, reset: jax.Array
+    ) -> tuple[Any, Any, jax.Array]:
         """Of `[T, N, ...]` observations.
 
         Args:

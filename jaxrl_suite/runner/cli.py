@@ -164,9 +164,10 @@ def _run_spec(spec: Spec, arguments: list[str], start: str) -> int:
     from jaxrl_suite.runner import compile_cache, cpu_devices, options
 
     config, chosen = parse_run(spec, arguments, start)
+    assert isinstance(chosen, options.Options)
+    chosen.check()
     compile_cache.configure(chosen.compile_cache)
     cpu_devices.configure(chosen.seeds)
-    assert isinstance(chosen, options.Options)
     runner.run(spec, config, chosen, f"{start} {shlex.join(arguments)}".strip())
     return 0
 

@@ -15,7 +15,10 @@ def door_key(size: int = 8, max_steps: int | None = None, name: str = "DoorKey")
         raise ValueError(f"size={size!r}: at least 5, walls included")
     base = layout.room(size, size)
     base[size - 2, size - 2] = cells.GOAL_CELL
-    door, key_cell = cells.code(cells.LOCKED_DOOR, cells.YELLOW), cells.code(cells.KEY, cells.YELLOW)
+    door, key_cell = (
+        cells.code(cells.LOCKED_DOOR, cells.YELLOW),
+        cells.code(cells.KEY, cells.YELLOW),
+    )
 
     def generate(key: jax.Array) -> Layout:
         split_key, agent_key, turn_key, door_y_key, key_key = jax.random.split(key, 5)

@@ -29,9 +29,7 @@ def empty(
         )
 
     steps = 4 * size**2 if max_steps is None else max_steps
-    return Level(
-        name, size, size, steps, generate, see_through_walls=True, cheap=not random_start
-    )
+    return Level(name, size, size, steps, generate, see_through_walls=True, cheap=not random_start)
 
 
 LEVELS = {f"Empty-{n}x{n}": (empty, {"size": n}) for n in (5, 6, 8, 16)} | {

@@ -110,9 +110,7 @@ def _chain(
 
     def add(chain: Chain, room: Proposal, fits: jax.Array) -> Chain:
         here = (jnp.arange(rooms) == chain.count) & fits
-        fields = [
-            jnp.where(here, new, old) for new, old in zip(room[:6], chain[:6], strict=True)
-        ]
+        fields = [jnp.where(here, new, old) for new, old in zip(room[:6], chain[:6], strict=True)]
         return Chain(*fields, count=chain.count + fits, ok=chain.ok)  # type: ignore[misc]
 
     chain = add(empty, first, _fits(first, empty, width, height))
