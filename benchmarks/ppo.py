@@ -60,7 +60,7 @@ class Rejax:
 
     def __init__(self, python: str):
         script = Path(__file__).with_name("_rejax.py")
-        settings = json.dumps({**SETTINGS, "seeds": 1})
+        settings = json.dumps(SETTINGS)
         self.process = subprocess.Popen(
             [python, str(script), settings],
             stdin=subprocess.PIPE,
@@ -75,7 +75,7 @@ class Rejax:
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError("the rejax process ended; see its output above")
-        return float(line.split()[0])
+        return float(line)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -58,7 +58,7 @@ class Config(ppo.PPOConfig):
     total_steps: int = 1_000_000
     learning_rate: float = 5e-4
     epochs: int = 3
-    entropy: float = 0.005
+    entropy: float = 0.01
     env: str = "MultiRoom-N4-S5"
     auto_reset: str | None = None
     max_steps: int | None = None
