@@ -21,7 +21,7 @@ export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/$(VENV)/cache/xla
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.3
 
 DEMO_ENV := MultiRoom-N4-S5
-DEMO_SEEDS := 3
+DEMO_SEEDS := 4
 DEMO_STEPS := 700000
 DEMO_OUT := runs/demo
 DEMO := --env $(DEMO_ENV) --seeds $(DEMO_SEEDS) --total-steps $(DEMO_STEPS)

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxrl_suite.exploration.bonus import Transitions
+from jaxrl_suite.minibatches import permutation
 
 BOUNDARIES = ("final", "mask", "release")
 
@@ -200,7 +201,7 @@ def make(
         )
 
         def epoch(state, key):
-            order = jax.random.permutation(key, steps)[: steps - steps % minibatches]
+            order = permutation(key, steps)[: steps - steps % minibatches]
             order = order.reshape(minibatches, -1)
             return jax.lax.scan(
                 lambda state, index: step(state, jax.tree.map(lambda x: x[index], data)),

@@ -203,9 +203,20 @@ def parse_run(spec: Spec, arguments: Sequence[str], prog: str) -> tuple[Any, Any
 
 
 def parse(
-    defaults: dict[str, Any], arguments: Sequence[str], prog: str, about: str
+    defaults: dict[str, Any],
+    arguments: Sequence[str],
+    prog: str,
+    about: str,
+    spare: list[str] | None = None,
 ) -> dict[str, Any]:
     """Parses options into the dataclass instances of `defaults`, all at the top level.
+
+    Args:
+      defaults: the dataclass instances, by any name.
+      arguments: the command line.
+      prog: how the command is called.
+      about: what it does.
+      spare: takes the arguments that are no options; None refuses them.
 
     Raises:
       RunError: in one line, with close matches for an unknown option.
@@ -239,6 +250,9 @@ def parse(
         if not stop.code:
             raise
         raise RunError(_first_sentence(errors.getvalue())) from None
+    if spare is not None:
+        spare += [argument for argument in unknown if not argument.startswith("-")]
+        unknown = [argument for argument in unknown if argument.startswith("-")]
     if unknown:
         known = [f"--{n}" for value in defaults.values() for n in _option_names(value)]
         asked = unknown[0].partition("=")[0].replace("_", "-")
@@ -277,12 +291,10 @@ def _first_sentence(boxed: str) -> str:
 def _report(rest: list[str]) -> int:
     from jaxrl_suite.runner.report import ReportOptions, report
 
-    directories = []
-    while rest and not rest[0].startswith("-"):
-        directories.append(Path(rest.pop(0)))
-    about = "Compares runs: learning curves and final values. DIR... come first."
-    options = parse({"options": ReportOptions()}, rest, "jaxrl report DIR...", about)["options"]
-    report(directories, options)
+    about = "Compares runs: learning curves and final values. DIR... come before --metric."
+    spare: list[str] = []
+    options = parse({"options": ReportOptions()}, rest, "jaxrl report DIR...", about, spare)
+    report([Path(directory) for directory in spare], options["options"])
     return 0
 
 
