@@ -1,0 +1,241 @@
+"""Worker processes that play games, restarted when they die or hang; groups of games on them.
+
+A worker that ends, or does not answer within the deadline (it is killed then), is replaced. Its
+games end as truncated episodes, `restarts` counts it, and the run goes on. A game that raises is an
+error of the environment, not of the worker: `HostError` says which game, seeds and step.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import tempfile
+import threading
+import time
+import warnings
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from envs.host.channel import ERROR, OK
+from envs.host.games import Description
+from envs.host.group import Group
+from envs.host.process import Process
+from envs.host.seeds import Contexts
+
+_GRACE_SECONDS = 1.0  # after the deadline: this process itself may have been stopped (Ctrl-Z)
+_POOL = 0  # the number under which workers answer calls that belong to no group
+
+
+class HostError(RuntimeError):
+    """An environment raised in a worker, or workers cannot be kept alive."""
+
+
+class Pool:
+    """Workers for one kind of game.
+
+    Args:
+      kind: a module of `envs.host.games`.
+      name: of the environment.
+      options: of the environment.
+      workers: number of processes; None for one a core this process may use.
+      deadline: seconds a step may take before its worker counts as hung.
+      ahead: start the next episodes ahead of time; None decides by how slow starting is and by how
+        many games there are (spares double the memory).
+      contexts: fixed levels to draw episodes from.
+
+    Attributes:
+      description: what the environment looks like.
+      processes: the workers.
+      restarts: workers that had to be replaced so far.
+      lock: held by whoever talks to the workers; the methods do not take it themselves.
+
+    Raises:
+      HostError: when the environment cannot be made.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        name: str,
+        options: dict[str, Any] | None = None,
+        *,
+        workers: int | None = None,
+        deadline: float = 60.0,
+        ahead: bool | None = None,
+        contexts: Contexts = Contexts(),  # noqa: B008 - frozen
+    ):
+        self.kind, self.name, self.options = kind, name, dict(options or {})
+        self.deadline, self.ahead, self.contexts = deadline, ahead, contexts
+        count = usable_cores() if workers is None else workers
+        if count < 1:
+            raise ValueError(f"workers={workers!r}: at least 1")
+        self.restarts = 0
+        self.lock = threading.RLock()
+        self.groups: dict[int, Group] = {}
+        self.errors: dict[int, tuple[str, str, str]] = {}
+        self._numbers = iter(range(1, 1 << 30))
+        self.folder = Path(tempfile.mkdtemp(prefix="jaxrl-host-"))
+        self.processes: list[Process] = []
+        self._generation = 0
+        self._finalizer = weakref.finalize(
+            self, _shutdown, self.processes, self.folder, os.getpid()
+        )
+        try:
+            for index in range(count):
+                self.processes.append(self._spawn(index))
+            self.finish(_POOL, 60.0 + deadline, restart=False)
+            self.raise_error(_POOL)
+        except BaseException:
+            self.close()
+            raise
+        self.description: Description = self.processes[0].results[_POOL][0]
+
+    def group(self, size: int) -> Group:
+        """A batch of `size` games; it has to be reset first.
+
+        Raises:
+          OutOfSharedMemory: when its observations do not fit into memory.
+        """
+        number = next(self._numbers)
+        group = Group(self, number, size)
+        self.groups[number] = group
+        return group
+
+    def drop(self, group: Group) -> None:
+        """Ends a group's games and frees their memory."""
+        if self.groups.pop(group.number, None) is None:
+            return
+        for process in self.processes[: len(group.parts)]:
+            process.call(group.number, "drop", group.number)
+        self.finish(group.number, self.deadline)
+        self.errors.pop(group.number, None)
+        group.arrays = {}
+        group.block.close()
+
+    def close(self) -> None:
+        """Ends all workers."""
+        self._finalizer()
+        for group in self.groups.values():
+            group.arrays = {}
+            group.block.close()
+        self.groups = {}
+
+    def memory(self) -> list[dict[str, int]]:
+        """Bytes of each worker: `rss`, `private` and `pss`."""
+        for process in self.processes:
+            process.call(_POOL, "memory")
+        self.finish(_POOL, self.deadline)
+        self.raise_error(_POOL)
+        return [process.results[_POOL] for process in self.processes]
+
+    def finish(self, number: int, patience: float, restart: bool = True) -> None:
+        """Reads answers until no worker owes one to group `number`; replaces those that died."""
+        waiting = {p.channel.fileno(): p for p in self.processes if number in p.inflight}
+        if not waiting:
+            return
+        poll = select.poll()
+        for fd in waiting:
+            poll.register(fd, select.POLLIN)
+        end, grace = time.monotonic() + patience, False
+        while waiting:
+            ready = [fd for fd, process in waiting.items() if process.channel.pending()]
+            if not ready:
+                left = max(0.0, end - time.monotonic())
+                ready = [fd for fd, _ in poll.poll(1000 * left)]
+            if not ready:
+                if not grace:
+                    end, grace = time.monotonic() + _GRACE_SECONDS, True
+                    continue
+                ready = list(waiting)
+                for process in waiting.values():
+                    self._lost(process, f"did not answer within {patience:.0f} s", restart)
+            for fd in ready:
+                process = waiting[fd]
+                if process is self.processes[process.index]:
+                    self._read(process, restart)
+                if number not in process.inflight:
+                    poll.unregister(fd)
+                    del waiting[fd]
+
+    def raise_error(self, number: int) -> None:
+        """Raises what a game of group `number` raised, if one did."""
+        if number not in self.errors:
+            return
+        kind, text, trace = self.errors.pop(number)
+        if kind == "MissingExtra":
+            raise HostError(text)
+        raise HostError(f"{self.name}: {text}\n\nIn the worker:\n{trace}")
+
+    def give_up(self, why: str) -> None:
+        """Ends the pool and raises.
+
+        Raises:
+          HostError: always.
+        """
+        self.close()
+        raise HostError(f"{self.name}: {why}; restarted {self.restarts} workers before")
+
+    def _read(self, process: Process, restart: bool) -> None:
+        try:
+            kind, value = process.channel.receive()
+        except EOFError:
+            with contextlib.suppress(Exception):
+                process.popen.wait(1.0)
+            self._lost(process, process.death(), restart)
+            return
+        number = process.inflight.popleft()
+        if kind == ERROR:
+            self.errors[number] = value[1:]
+        elif kind != OK:
+            process.results[number] = value[1]
+
+    def _lost(self, process: Process, why: str, restart: bool) -> None:
+        """Replaces a worker that has ended or hangs; marks its games as lost."""
+        process.inflight.clear()
+        process.end()
+        if not restart or not self._finalizer.alive:
+            self.errors[_POOL] = ("", f"worker {process.index} {why} while starting", "no trace")
+            return
+        self.restarts += 1
+        warnings.warn(
+            f"{self.name}: worker {process.index} (process {process.pid}) {why}; restarting it, "
+            "its episodes come back truncated",
+            stacklevel=2,
+        )
+        fresh = self._spawn(process.index)
+        self.processes[process.index] = fresh
+        self.finish(_POOL, 60.0 + self.deadline, restart=False)
+        self.raise_error(_POOL)
+        for group in self.groups.values():
+            if process.index < len(group.parts):
+                low, high = group.parts[process.index]
+                group.lost[low:high] = True
+                group.make_games(process.index)
+
+    def _spawn(self, index: int) -> Process:
+        self._generation += 1
+        process = Process(index, self.folder / str(self._generation))
+        alarm = 4 * self.deadline + 3600  # only for a worker without a parent
+        process.call(_POOL, "describe", self.kind, self.name, self.options, alarm)
+        return process
+
+
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _shutdown(processes: Sequence[Process], folder: Path, owner: int) -> None:
+    if os.getpid() != owner:  # a fork of the owner: the workers are not its own
+        return
+    for process in processes:
+        process.channel.close()
+    for process in processes:
+        process.end(patience=3.0)
+    with contextlib.suppress(OSError):
+        folder.rmdir()

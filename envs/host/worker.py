@@ -1,0 +1,148 @@
+"""What a worker process does: sets groups of games up, steps them, and starts spares when idle.
+
+It ends when its socket closes, so it outlives neither a parent that ends nor one that is killed. A
+command that never returns, with no parent left to notice, is ended by the process's own alarm.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import select
+import shutil
+import signal
+import socket
+import tempfile
+import traceback
+from typing import Any
+
+from envs.host import games
+from envs.host.channel import CALL, ERROR, OK, RESULT, STEP, Channel
+from envs.host.roster import GameFailed, Roster
+from envs.host.shared_buffers import Block
+
+_IDLE_MILLISECONDS = 0  # spares are started as soon as no command is waiting
+
+
+class Worker:
+    """The state of one worker process."""
+
+    def __init__(self, channel: Channel):
+        self.channel = channel
+        self.family: games.Family | None = None
+        self.groups: dict[int, tuple[Roster, Block]] = {}
+        self.alarm = 0.0
+
+    def describe(self, kind: str, name: str, options: dict[str, Any], alarm: float) -> Any:
+        """Loads the family of games; what the parent must know of it."""
+        self.alarm = alarm
+        self.family = games.load(kind, name, options)
+        return self.family.description, dict(self.family.staging())
+
+    def group(
+        self, number: int, layout: Any, low: int, high: int, ahead: bool, contexts: Any
+    ) -> None:
+        """Makes the games of a group's slots `[low, high)`; its memory came with the message."""
+        block = Block(layout, self.channel.take_fd())
+        assert self.family is not None
+        roster = Roster(self.family, block.arrays, low, high, ahead, contexts)
+        self.groups[number] = (roster, block)
+
+    def start(self, number: int, bank: int) -> None:
+        """New episodes in all slots of a group."""
+        self.groups[number][0].start(bank)
+
+    def replay(self, number: int, bank: int, layout: Any) -> None:
+        """Plays logged actions, so that games stand where they stood; the log came along."""
+        block = Block(layout, self.channel.take_fd())
+        roster = self.groups[number][0]
+        log = block.arrays["log"][roster.low : roster.low + roster.slots]
+        try:
+            roster.start(bank, log)
+        finally:
+            del log
+            block.close()
+
+    def drop(self, number: int) -> None:
+        """Ends a group's games and lets its memory go."""
+        roster, block = self.groups.pop(number)
+        roster.close()
+        roster.shared = {}
+        block.close()
+
+    def memory(self) -> dict[str, int]:
+        """Bytes this process holds: all of it, and what no other process shares."""
+        with open("/proc/self/smaps_rollup") as file:
+            lines = [line.split() for line in file if line.endswith("kB\n")]
+        sizes = {line[0].rstrip(":"): int(line[1]) * 1024 for line in lines}
+        private = sizes["Private_Clean"] + sizes["Private_Dirty"]
+        return {"rss": sizes["Rss"], "private": private, "pss": sizes["Pss"]}
+
+    def idle(self) -> None:
+        """Starts spares until a command arrives."""
+        poll = select.poll()
+        poll.register(self.channel, select.POLLIN)
+        if self.channel.pending():
+            return
+        for roster, _ in list(self.groups.values()):
+            while not poll.poll(_IDLE_MILLISECONDS):
+                if not roster.prepare():
+                    break
+
+    def serve(self) -> None:
+        """Answers commands until the parent goes."""
+        while True:
+            # a reset that fails ahead of time fails again when its turn comes, and is told then
+            with contextlib.suppress(GameFailed):
+                self.idle()
+            try:
+                kind, value = self.channel.receive()
+            except EOFError:
+                break
+            if self.alarm:
+                signal.setitimer(signal.ITIMER_REAL, self.alarm)
+            try:
+                self._answer(kind, value)
+            except (BrokenPipeError, ConnectionError):
+                break
+            finally:
+                if self.alarm:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+        for roster, _ in self.groups.values():
+            roster.close()
+
+    def _answer(self, kind: bytes, value: Any) -> None:
+        try:
+            if kind == STEP:
+                number, bank = value
+                self.groups[number][0].step(bank)
+                self.channel.send_pair(OK, number, bank)
+                return
+            assert kind == CALL
+            number, method, arguments = value
+            result = getattr(self, method)(*arguments)
+            self.channel.send(RESULT, (number, result))
+        except Exception as error:  # noqa: BLE001 - told to the parent, which raises it
+            number = value[0]
+            text = (
+                str(error) if isinstance(error, GameFailed) else f"{type(error).__name__}: {error}"
+            )
+            self.channel.send(ERROR, (number, type(error).__name__, text, traceback.format_exc()))
+
+
+def main(fd: int) -> None:
+    """Runs a worker on the socket `fd`."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the parent decides when to stop
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a game holds a descriptor
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    try:
+        Worker(Channel(socket.socket(fileno=fd))).serve()
+    finally:  # the pool does this too, unless it was killed
+        folder = tempfile.gettempdir()
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            os.rmdir(os.path.dirname(folder))
