@@ -104,7 +104,6 @@ def test_sigint(uninterrupted, tmp_path, capsys):
     def interrupt():
         while not list((out / "tensorboard").rglob("events*")):
             time.sleep(0.005)
-        time.sleep(0.3)
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
