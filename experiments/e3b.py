@@ -13,30 +13,24 @@ generalises, and ignores what the agent's actions do not touch. So it holds up w
 when no two observations are ever the same (`--noise 16`).
 
 The paper's ablations are options: `--lifelong` keeps one ellipse for life, `--encoder random` never
-trains the features, `--encoder policy` takes the policy's. `--bonus count_position` and
-`--bonus count_observation` are episodic counts, of where the agent stands (an oracle) and of what it
-sees.
+trains the features, `--encoder policy` takes the policy's. `--bonus episodic_position` and
+`--bonus episodic_observation` are episodic counts, of where the agent stands (an oracle) and of what
+it sees; any other bonus goes too (`jaxrl_suite.exploration.catalog`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
-from envs import Environment
 from experiments.ppo import make_env
 from jaxrl_suite.agents import ppo
-from jaxrl_suite.experiment import ConfigError, Experiment, Spec
-from jaxrl_suite.exploration import counts, e3b_bonus
-from jaxrl_suite.exploration.bonus import Bonus
-from jaxrl_suite.networks.encoders import encoder_for
-
-BONUSES = ("e3b", "count_position", "count_observation", "none")
+from jaxrl_suite.experiment import Experiment, Spec
+from jaxrl_suite.exploration import catalog
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(ppo.PPOConfig):
-    """PPO's settings, the environment's, and the bonus's.
+class Config(catalog.Options, ppo.PPOConfig):
+    """The bonus's settings, PPO's, and the environment's.
 
     Attributes:
       env: name of an environment (`jaxrl list`).
@@ -44,17 +38,9 @@ class Config(ppo.PPOConfig):
       max_steps: episode length, or None for the environment's own.
       noise: random bits added to every observation.
       num_contexts: number of fixed levels, or None for a new level every episode.
-      bonus: "e3b", "count_position", "count_observation" or "none".
-      coefficient: beta, weight of the bonus after it is divided by its running deviation.
-      ridge: lambda of the ellipse.
-      encoder: of E3B's features: "inverse_dynamics", "random" or "policy".
-      lifelong: never restart the ellipse at an episode's end.
-      features: length of phi.
-      layer_norm: normalise phi, as the released fast variant does.
-      encoder_learning_rate: of the inverse dynamics model (Adam).
-      encoder_epochs, encoder_minibatches: its passes over each rollout.
     """
 
+    bonus: str = "e3b"
     total_steps: int = 1_000_000
     learning_rate: float = 5e-4
     epochs: int = 3
@@ -64,49 +50,14 @@ class Config(ppo.PPOConfig):
     max_steps: int | None = None
     noise: int = 0
     num_contexts: int | None = None
-    bonus: str = "e3b"
-    coefficient: float = 0.02
-    ridge: float = 0.1
-    encoder: str = "inverse_dynamics"
-    lifelong: bool = False
-    features: int = 32
-    layer_norm: bool = True
-    encoder_learning_rate: float = 1e-3
-    encoder_epochs: int = 1
-    encoder_minibatches: int = 4
 
 
 def build(config: Config) -> Experiment:
     """PPO on the environment, with the chosen bonus added to its reward."""
     env, params = make_env(config)
-    return ppo.make(env, params, config, bonus=build_bonus(config, env, params))
-
-
-def build_bonus(config: Config, env: Environment, params: Any) -> Bonus | None:
-    """The bonus that `config` names."""
-    if config.bonus == "none":
-        return None
-    if config.bonus == "e3b":
-        return e3b_bonus.make(
-            e3b_bonus.E3BConfig(
-                coefficient=config.coefficient,
-                ridge=config.ridge,
-                encoder=config.encoder,
-                episodic=not config.lifelong,
-                layer_norm=config.layer_norm,
-                learning_rate=config.encoder_learning_rate,
-                epochs=config.encoder_epochs,
-                minibatches=config.encoder_minibatches,
-            ),
-            env.observation_space(params),
-            env.action_space(params),
-            encoder=encoder_for(env.observation_space(params), (64, config.features), "linear"),
-            policy_dim=config.widths[-1],
-        )
-    if config.bonus in ("count_position", "count_observation"):
-        key = config.bonus.removeprefix("count_")
-        return counts.make(counts.CountConfig(key=key, coefficient=config.coefficient))
-    raise ConfigError("bonus", config.bonus, f"one of {', '.join(BONUSES)}")
+    spaces = env.observation_space(params), env.action_space(params)
+    bonus = catalog.build(config, *spaces, policy_dim=config.widths[-1])
+    return ppo.make(env, params, config, bonus)
 
 
 EXPERIMENT = Spec(

@@ -1,6 +1,7 @@
 """PPO on any environment of the suite: the baseline every other experiment is compared with.
 
     jaxrl run ppo --env CartPole-v1 --seeds 8
+    jaxrl run ppo --env MultiRoom-N6 --bonus "e3b*noveld"     # with any exploration bonus
 
 Every setting of PPO is None unless given. None takes the value that `PRESETS` has for the chosen
 environment, and PPO's own default (`jaxrl_suite.agents.ppo.PPOConfig`) where it has none.
@@ -14,6 +15,7 @@ from typing import Any
 import envs
 from jaxrl_suite.agents import ppo
 from jaxrl_suite.experiment import ConfigError, Experiment, Spec
+from jaxrl_suite.exploration import catalog
 
 SMALL_BATCHES: dict[str, Any] = {
     "num_envs": 16,
@@ -44,12 +46,13 @@ PRESETS: dict[str, dict[str, Any]] = {
     | SCALED
     | {"minibatches": 8, "learning_rate": 3e-4, "discount": 0.999, "trace": 0.98},
     "Empty-16x16": MANY_STEPS | {"total_steps": 300_000},
+    "DoorKey-8x8": MANY_STEPS | {"total_steps": 3_000_000},
 }
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
-    """The environment's settings and PPO's; None takes the environment's preset or PPO's default.
+class Config(catalog.Options):
+    """The environment's settings, the bonus's, and PPO's.
 
     Attributes:
       env: name of an environment (`jaxrl list`).
@@ -128,10 +131,12 @@ def settings(config: Config) -> ppo.PPOConfig:
 
 
 def build(config: Config) -> Experiment:
-    """The environment, then PPO on it."""
+    """The environment, then PPO on it, with a bonus where one is asked for."""
     chosen = settings(config)
     env, params = make_env(config, bank_size=chosen.num_envs)
-    return ppo.make(env, params, chosen)
+    spaces = env.observation_space(params), env.action_space(params)
+    bonus = catalog.build(config, *spaces, policy_dim=chosen.widths[-1])
+    return ppo.make(env, params, chosen, bonus)
 
 
 def make_env(config: Any, bank_size: int | None = None) -> tuple[Any, Any]:
@@ -157,7 +162,7 @@ EXPERIMENT = Spec(
     name="ppo",
     config=Config,
     build=build,
-    summary="PPO without an exploration bonus",
+    summary="PPO, with or without an exploration bonus",
     paper="Schulman et al., Proximal Policy Optimization Algorithms, 2017 (arXiv 1707.06347)",
 )
 

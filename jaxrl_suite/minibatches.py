@@ -6,6 +6,7 @@ ones: a sequence must stay in order.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -64,3 +65,43 @@ def of_sequences(key: jax.Array, carry: Any, rollout: Any, parts: int) -> tuple[
         return jnp.moveaxis(x, 1, 0)
 
     return jax.tree.map(cut_carry, carry), jax.tree.map(cut, rollout)
+
+
+def passes(
+    key: jax.Array,
+    state: Any,
+    step: Callable[[Any, Any], tuple[Any, Any]],
+    data: Any,
+    epochs: int,
+    parts: int,
+) -> tuple[Any, Any]:
+    """Several passes over single steps, each in an order of its own.
+
+    Args:
+      key: random key.
+      state: what is trained.
+      step: `(state, batch) -> (state, metrics)` on one minibatch.
+      data: pytree of `[T, N, ...]`.
+      epochs: passes.
+      parts: minibatches of a pass; a remainder of a random few steps is left out.
+
+    Returns:
+      The state, and the metrics' means over all minibatches.
+
+    Raises:
+      ValueError: when there are more minibatches than steps.
+    """
+    length, width = jax.tree.leaves(data)[0].shape[:2]
+    size = length * width
+    if parts > size:
+        raise ValueError(f"minibatches={parts}: a rollout has only {size} steps")
+    flat = jax.tree.map(lambda x: x.reshape(size, *x.shape[2:]), data)
+
+    def epoch(state: Any, key: jax.Array) -> tuple[Any, Any]:
+        order = permutation(key, size)[: size - size % parts].reshape(parts, -1)
+        return jax.lax.scan(
+            lambda state, index: step(state, jax.tree.map(lambda x: x[index], flat)), state, order
+        )
+
+    state, metrics = jax.lax.scan(epoch, state, jax.random.split(key, epochs))
+    return state, jax.tree.map(jnp.mean, metrics)

@@ -7,8 +7,8 @@ An agent hands a bonus the rollout it has just gathered and adds what it gets ba
     reward = transitions.reward + extra
 
 The bonus keeps whatever it needs (covariances, counts, networks and their optimisers) in `state`, a
-pytree that the agent carries from rollout to rollout. Coefficient and normalisation belong to the
-bonus: the agent adds `extra` as it is.
+pytree that the agent carries from rollout to rollout. The agent adds `extra` as it is: `scale.scaled`
+gives a bonus its coefficient and its normalisation, `combine` makes one bonus of several.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ class Bonus:
         `[T, N]` float32, to be added to the reward of step t, `metrics` a dictionary of `[]`
         float32, and `policy_features` the policy's encoder with its present parameters, for
         bonuses that use it.
+      name: what its metrics are called by where several bonuses are combined.
     """
 
     init: Callable[[jax.Array, Any, Any, int], BonusState]
@@ -71,3 +72,4 @@ class Bonus:
         [jax.Array, BonusState, Transitions, PolicyFeatures],
         tuple[jax.Array, BonusState, dict[str, jax.Array]],
     ]
+    name: str = "bonus"

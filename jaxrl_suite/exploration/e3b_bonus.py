@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrl_suite.experiment import ConfigError
-from jaxrl_suite.exploration import e3b, inverse_dynamics, scale
+from jaxrl_suite.exploration import e3b, inverse_dynamics
 from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions
 from jaxrl_suite.networks.encoders import encoder_for
 
@@ -30,30 +30,26 @@ ENCODERS = ("inverse_dynamics", "random", "policy")
 
 @dataclasses.dataclass(frozen=True)
 class E3BConfig:
-    """Options of E3B; the defaults follow the paper's mathematics.
+    """Options of E3B; the defaults follow the paper's mathematics. The bonus is not normalised here:
+    see `scale.scaled`.
 
     Attributes:
-      coefficient: beta, what the (normalised) bonus is multiplied by.
       ridge: lambda of the covariance.
       encoder: "inverse_dynamics", "random" (never trained), or "policy" (the policy's own).
       episodic: begin a new covariance with every episode; False keeps one for life.
       widths: layers of the encoder, the last one the size of an embedding.
       layer_norm: normalise embeddings, so that |phi|^2 is their size.
-      normalize: divide by the running standard deviation of the bonus: "std", "release" (with the
-        released code's count, see `scale`), or "none".
       phi_of: "next" pays for the state reached, "current" for the state left (the release).
       first_step_zero: no bonus at the first step of an episode (the release).
       method: of `e3b.update_block`.
       learning_rate, epochs, minibatches, hidden, boundaries: of the inverse dynamics model.
     """
 
-    coefficient: float = 1.0
     ridge: float = 0.1
     encoder: str = "inverse_dynamics"
     episodic: bool = True
     widths: tuple[int, ...] = (64, 64)
     layer_norm: bool = False
-    normalize: str = "std"
     phi_of: str = "next"
     first_step_zero: bool = False
     method: str = "auto"
@@ -67,7 +63,6 @@ class E3BConfig:
         """Raises `ConfigError` for a value that cannot be used."""
         for field, choices in (
             ("encoder", ENCODERS),
-            ("normalize", scale.MODES),
             ("phi_of", ("next", "current")),
             ("method", e3b.METHODS),
             ("boundaries", inverse_dynamics.BOUNDARIES),
@@ -89,12 +84,10 @@ class E3BState(NamedTuple):
     Attributes:
       ellipse: of each environment, `inverse_covariance` `[N, D, D]`.
       model: the encoder's `InverseState`; its parameters alone where it is random; () for "policy".
-      moments: of the bonus, for its normalisation.
     """
 
     ellipse: e3b.EllipticalState
     model: Any
-    moments: scale.Moments
 
 
 def make(
@@ -143,7 +136,7 @@ def make(
             model = model if config.encoder == "inverse_dynamics" else model.params
         ellipse = e3b.init(dim, config.ridge)
         ellipse = jax.tree.map(lambda x: jnp.broadcast_to(x, (num_envs, *x.shape)), ellipse)
-        return E3BState(ellipse, model, scale.init())
+        return E3BState(ellipse, model)
 
     def features(state: E3BState, policy_features: PolicyFeatures) -> PolicyFeatures:
         if config.encoder == "policy":
@@ -160,15 +153,13 @@ def make(
         raw, ellipse = _elliptical(config, state.ellipse, transitions, phi)
         if config.first_step_zero:
             raw = jnp.where(transitions.reset, 0.0, raw)
-        bonus, moments = scale.apply(state.moments, raw, config.normalize)
-        metrics = {"bonus_mean": jnp.mean(raw), "bonus_std": jnp.std(raw)}
+        metrics: dict[str, jax.Array] = {}
         model = state.model
         if config.encoder == "inverse_dynamics":
-            model, losses = inverse.update(key, model, transitions)
-            metrics |= losses
-        return config.coefficient * bonus, E3BState(ellipse, model, moments), metrics
+            model, metrics = inverse.update(key, model, transitions)
+        return raw, E3BState(ellipse, model), metrics
 
-    return Bonus(init, update)
+    return Bonus(init, update, "e3b")
 
 
 def _elliptical(

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxrl_suite.exploration.bonus import Transitions
-from jaxrl_suite.minibatches import permutation
+from jaxrl_suite.minibatches import passes
 
 BOUNDARIES = ("final", "mask", "release")
 
@@ -192,26 +192,9 @@ def make(
 
     def update(key, state, transitions):
         observation, following, weights = pairs(transitions, boundaries)
-        steps = weights.size
-        if minibatches > steps:
-            raise ValueError(f"minibatches={minibatches}: a rollout has only {steps} steps")
-        data = jax.tree.map(
-            lambda x: x.reshape(steps, *x.shape[2:]),
-            (observation, following, transitions.action, weights),
-        )
-
-        def epoch(state, key):
-            order = permutation(key, steps)[: steps - steps % minibatches]
-            order = order.reshape(minibatches, -1)
-            return jax.lax.scan(
-                lambda state, index: step(state, jax.tree.map(lambda x: x[index], data)),
-                state,
-                order,
-            )
-
-        state, (losses, accuracies) = jax.lax.scan(epoch, state, jax.random.split(key, epochs))
-        metrics = {"inverse_loss": jnp.mean(losses), "inverse_accuracy": jnp.mean(accuracies)}
-        return state, metrics
+        data = (observation, following, transitions.action, weights)
+        state, (loss, accuracy) = passes(key, state, step, data, epochs, minibatches)
+        return state, {"inverse_loss": loss, "inverse_accuracy": accuracy}
 
     return InverseDynamics(init, embed, update)
 

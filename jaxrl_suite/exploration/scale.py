@@ -1,11 +1,18 @@
-"""Dividing a bonus by its running standard deviation, correctly or as the E3B code did it."""
+"""Coefficient and normaliser of a bonus: divided by its running standard deviation, or left as it is.
+
+The deviation is taken over the whole life of the run. Over a short window it would lift a bonus that
+has been used up back to where it began, and undo what global bonuses rest on.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+
+from jaxrl_suite.experiment import ConfigError
+from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions
 
 MODES = ("std", "release", "none")
 
@@ -66,3 +73,41 @@ def apply(moments: Moments, bonus: jax.Array, mode: str) -> tuple[jax.Array, Mom
         return bonus, moments
     moments = observe(moments, bonus, mode)
     return bonus / (std(moments) + 1e-8), moments
+
+
+class ScaledState(NamedTuple):
+    """The bonus's own state, and its moments."""
+
+    inner: Any
+    moments: Moments
+
+
+def scaled(bonus: Bonus, coefficient: float = 1.0, normalize: str = "std") -> Bonus:
+    """`coefficient * bonus / deviation`; metrics `bonus_mean` and `bonus_std` are of the raw bonus.
+
+    Args:
+      bonus: any; a product is normalised as a whole, not factor by factor (arXiv 2306.03236).
+      coefficient: beta.
+      normalize: "std" divides by the running deviation, "release" by what the released E3B code
+        takes for it (see `observe`), "none" does not divide.
+
+    Raises:
+      ConfigError: for an unknown `normalize`.
+    """
+    if normalize not in MODES:
+        raise ConfigError("normalize", normalize, f"one of {', '.join(MODES)}")
+
+    def start(
+        key: jax.Array, observation_space: Any, action_space: Any, num_envs: int
+    ) -> ScaledState:
+        return ScaledState(bonus.init(key, observation_space, action_space, num_envs), init())
+
+    def update(
+        key: jax.Array, state: ScaledState, transitions: Transitions, features: PolicyFeatures
+    ) -> tuple[jax.Array, ScaledState, dict[str, jax.Array]]:
+        raw, inner, metrics = bonus.update(key, state.inner, transitions, features)
+        extra, moments = apply(state.moments, raw, normalize)
+        metrics = metrics | {"bonus_mean": jnp.mean(raw), "bonus_std": jnp.std(raw)}
+        return coefficient * extra, ScaledState(inner, moments), metrics
+
+    return Bonus(start, update, bonus.name)

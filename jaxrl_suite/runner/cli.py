@@ -131,12 +131,15 @@ def _list(rest: list[str], package: str) -> int:
 
     import envs
     from jaxrl_suite import experiment
+    from jaxrl_suite.exploration import catalog
 
     console = Console()
     table = Table("experiment", "what it is", "paper", box=rich.box.SIMPLE, title_justify="left")
     for spec in experiment.registered(package).values():
         table.add_row(spec.name, spec.summary, spec.paper)
     console.print(table)
+    names = ", ".join(catalog.names())
+    console.print(f"bonuses (--bonus NAME, or e.g. 'e3b*noveld'):\n  {names}\n", highlight=False)
     console.print("environments (--env NAME):", highlight=False)
     if console.is_terminal:
         from rich.columns import Columns

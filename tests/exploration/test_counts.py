@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxrl_suite.experiment import ConfigError
-from jaxrl_suite.exploration import counts
+from jaxrl_suite.exploration import counts, global_counts, keys
 from jaxrl_suite.exploration.bonus import Transitions
 
 
@@ -59,8 +59,8 @@ def reference(now, then, reset, count_first):
     return out
 
 
-def run(config, transitions, parts=1):
-    bonus = counts.make(config)
+def run(config, transitions, parts=1, module=counts):
+    bonus = module.make(config)
     envs = transitions.reset.shape[1]
     state, out = bonus.init(jax.random.key(0), None, None, envs), []
     size = transitions.reset.shape[0] // parts
@@ -81,10 +81,8 @@ def test_equals_a_dictionary(key, form, parts):
     n = reference(now, then, reset, count_first=key == "observation")
     want = n == 1 if form == "indicator" else 1 / np.sqrt(n)
     assert n.max() > 3 and (n == 1).any()
-    got = run(
-        counts.CountConfig(key=key, form=form, coefficient=2.0, log2_slots=8), transitions, parts
-    )
-    np.testing.assert_allclose(got, 2.0 * want, rtol=1e-5)
+    got = run(counts.CountConfig(key=key, form=form, log2_slots=8), transitions, parts)
+    np.testing.assert_allclose(got, want, rtol=1e-5)
 
 
 def test_noise_makes_every_observation_new_but_not_every_position():
@@ -100,31 +98,62 @@ def test_a_function_may_be_the_key():
     np.testing.assert_allclose(run(config, transitions), 1 / np.sqrt(n), rtol=1e-5)
 
 
+@pytest.mark.parametrize("key", ["position", "observation"])
+@pytest.mark.parametrize("form", ["inverse_sqrt", "indicator"])
+@pytest.mark.parametrize("parts", [1, 4])
+def test_global_counts_equal_one_dictionary_for_all_environments(key, form, parts):
+    _, then, _, transitions = rollout(0)
+    seen: collections.Counter = collections.Counter()
+    n = np.zeros(then.shape[:2])
+    for t, e in np.ndindex(*n.shape):
+        seen[tuple(then[t, e])] += 1
+        n[t, e] = seen[tuple(then[t, e])]
+    config = counts.CountConfig(key=key, form=form, log2_slots=16)
+    got = run(config, transitions, parts, global_counts)
+    np.testing.assert_allclose(got, n == 1 if form == "indicator" else 1 / np.sqrt(n), rtol=1e-5)
+
+
+def test_messages_of_grid_worlds():
+    image = np.zeros((7, 7, 3), np.uint8)
+    image[3, 6], image[3, 5] = [5, 2, 0], [4, 1, 2]  # carries a key, before a locked door
+    elsewhere = image.copy()
+    elsewhere[0, 0] = [6, 1, 0]
+    before = image.copy()
+    before[3, 5] = [1, 0, 0]
+    hashes = [np.asarray(keys.hash_words(keys.message({"image": x}, {}))) for x in
+              (image, elsewhere, before)]  # fmt: skip
+    assert (hashes[0] == hashes[1]).all() and (hashes[0] != hashes[2]).any()
+    with pytest.raises(ConfigError, match="message"):
+        keys.message(np.zeros(4), {})
+
+
 def test_a_long_episode_fills_a_quarter_of_the_table_without_mistakes():
-    keys = np.random.default_rng(3).integers(900, size=(2000, 2)) % [[30, 30]]
+    visited = np.random.default_rng(3).integers(900, size=(2000, 2)) % [[30, 30]]
 
     def visits(table, key):
-        count, table = counts.visit(table, counts.hash_words(key))
+        count, table = counts.visit(table, keys.hash_words(key))
         return table, count
 
-    _, got = jax.jit(lambda k: jax.lax.scan(visits, counts.empty(12), k))(jnp.asarray(keys))
+    _, got = jax.jit(lambda k: jax.lax.scan(visits, counts.empty(12), k))(jnp.asarray(visited))
     seen: collections.Counter = collections.Counter()
-    for t, key in enumerate(map(tuple, keys)):
+    for t, key in enumerate(map(tuple, visited)):
         seen[key] += 1
         assert got[t] == seen[key]
 
 
 def test_hashes_spread():
     grid = jnp.stack(jnp.meshgrid(jnp.arange(200), jnp.arange(200)), -1).reshape(-1, 2)
-    hashes = np.asarray(jax.jit(jax.vmap(counts.hash_words))(grid))
+    hashes = np.asarray(jax.jit(jax.vmap(keys.hash_words))(grid))
     assert len(np.unique(hashes, axis=0)) == len(grid)
     load = np.bincount(hashes[:, 0] & 4095, minlength=4096)  # Poisson with mean 9.77
     assert abs(load.var() / load.mean() - 1) < 0.15
     assert abs(np.corrcoef(hashes.T.astype(float))[0, 1]) < 0.02
 
 
-def test_vmap_over_seeds():
-    bonus = counts.make(counts.CountConfig(key="position", log2_slots=6))
+@pytest.mark.parametrize("module", [counts, global_counts])
+def test_vmap_over_seeds(module):
+    config = counts.CountConfig(key="position", log2_slots=6)
+    bonus = module.make(config)
     batch = [rollout(seed)[3] for seed in (4, 5)]
     both = jax.tree.map(lambda *x: jnp.stack(x), *batch)
 

@@ -9,7 +9,7 @@ import pytest
 
 from envs import spaces
 from jaxrl_suite.experiment import ConfigError
-from jaxrl_suite.exploration import e3b_bonus, inverse_dynamics, scale
+from jaxrl_suite.exploration import e3b_bonus, inverse_dynamics
 from jaxrl_suite.exploration.bonus import Transitions
 
 STATES, ACTIONS = 6, 3
@@ -84,19 +84,15 @@ def expected(now, then, reset, ridge, phi_of, episodic=True):
 @pytest.mark.parametrize("rollouts", [1, 4])
 def test_one_hot_features_count_states(phi_of, episodic, rollouts):
     now, then, reset, transitions = walk(0, 48, 3)
-    config = e3b_bonus.E3BConfig(
-        encoder="policy", normalize="none", phi_of=phi_of, episodic=episodic, coefficient=0.5
-    )
+    config = e3b_bonus.E3BConfig(encoder="policy", phi_of=phi_of, episodic=episodic)
     got = run(config, transitions, rollouts)
-    want = 0.5 * expected(now, then, reset, 0.1, phi_of, episodic)
+    want = expected(now, then, reset, 0.1, phi_of, episodic)
     np.testing.assert_allclose(got, want, rtol=1e-4)
 
 
 def test_first_step_zero_still_enters_the_covariance():
     now, then, reset, transitions = walk(1, 40, 2)
-    config = e3b_bonus.E3BConfig(
-        encoder="policy", normalize="none", phi_of="current", first_step_zero=True
-    )
+    config = e3b_bonus.E3BConfig(encoder="policy", phi_of="current", first_step_zero=True)
     want = np.where(reset, 0, expected(now, then, reset, 0.1, "current"))
     np.testing.assert_allclose(run(config, transitions), want, rtol=1e-4)
 
@@ -195,29 +191,9 @@ def test_continuous_actions():
     assert last < first - 0.5  # below the entropy of actions nobody can predict
 
 
-def test_running_std():
-    rng = np.random.default_rng(0)
-    parts = rng.exponential(3.0, size=(5, 7, 4)).astype(np.float32)
-    moments = scale.init()
-    for part in parts:
-        _, moments = scale.apply(moments, jnp.asarray(part), "std")
-    np.testing.assert_allclose(scale.std(moments), parts.std(), rtol=1e-5)
-    np.testing.assert_allclose(moments.mean, parts.mean(), rtol=1e-5)
-
-
-def test_release_std_follows_its_formula():
-    rng = np.random.default_rng(1)
-    envs, moments = 8, scale.init()
-    for _ in range(50):
-        part = jnp.asarray(rng.exponential(1.0, size=(80, envs)), jnp.float32)
-        _, moments = scale.apply(moments, part, "release")
-    want = np.sqrt(envs * (1 + (envs - 1) ** 2))  # sigma = mu = 1
-    assert abs(float(scale.std(moments)) / want - 1) < 0.02
-
-
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("encoder", "cnn"), ("phi_of", "s"), ("ridge", 0.0), ("normalize", "x"), ("epochs", 0)],
+    [("encoder", "cnn"), ("phi_of", "s"), ("ridge", 0.0), ("epochs", 0)],
 )
 def test_bad_options_are_named(field, value):
     config = e3b_bonus.E3BConfig(**{field: value})

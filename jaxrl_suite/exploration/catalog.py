@@ -1,0 +1,208 @@
+"""Bonuses by name, and expressions of them: `e3b`, `e3b*noveld`, `e3b + 0.1*rnd`, `rnd@first_position`.
+
+| name | bonus |
+|---|---|
+| `e3b` | elliptical episodic bonus (`e3b_bonus`) |
+| `rnd`, `noveld`, `icm` | global bonuses from prediction errors |
+| `ride`, `impact` | change in learned features, with and without its episodic count |
+| `episodic_KEY` | 1 / sqrt(N_e), visits in the episode; KEY is position, message or observation |
+| `first_KEY` | 1 at the episode's first visit, else 0 |
+| `global_KEY` | 1 / sqrt(N), visits in the whole run |
+
+`*` multiplies, `+` adds, `a@b` pays a where b is positive, numbers are weights.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+from jaxrl_suite.experiment import ConfigError
+from jaxrl_suite.exploration import (
+    combine,
+    counts,
+    dynamics,
+    e3b_bonus,
+    global_counts,
+    icm,
+    keys,
+    noveld,
+    ride,
+    rnd,
+    scale,
+)
+from jaxrl_suite.exploration.bonus import Bonus
+from jaxrl_suite.networks.encoders import encoder_for
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What the bonuses of an expression are built with.
+
+    Attributes:
+      bonus: an expression of bonuses' names (`jaxrl list`), or "none".
+      coefficient: beta, weight of the bonus after it is divided by its running deviation.
+      normalize: "std" divides the bonus by its running deviation, "none" does not, "release" does
+        as the released E3B code.
+      features: length of the embeddings of E3B, ICM and RIDE.
+      layer_norm: normalise these embeddings.
+      ridge: lambda of E3B's ellipse.
+      encoder: of E3B's features: "inverse_dynamics", "random" or "policy".
+      lifelong: never restart E3B's ellipse at an episode's end.
+      bonus_learning_rate: of the bonuses' own networks (Adam); RND's and NovelD's predictors take a
+        tenth of it.
+      bonus_epochs, bonus_minibatches: their passes over each rollout.
+      novelty_decay: alpha of NovelD.
+      log2_slots: binary logarithm of the size of each environment's table of episodic counts.
+    """
+
+    bonus: str = "none"
+    coefficient: float = 0.02
+    normalize: str = "std"
+    features: int = 32
+    layer_norm: bool = True
+    ridge: float = 0.1
+    encoder: str = "inverse_dynamics"
+    lifelong: bool = False
+    bonus_learning_rate: float = 1e-3
+    bonus_epochs: int = 1
+    bonus_minibatches: int = 4
+    novelty_decay: float = 0.1
+    log2_slots: int = 12
+
+
+GLOBAL_SLOTS = 18  # binary logarithm: a table of 1 MiB a seed
+
+
+def build(
+    options: Options, observation_space: Any, action_space: Any, policy_dim: int | None = None
+) -> Bonus | None:
+    """The bonus that `options.bonus` spells, scaled; None for "none".
+
+    Args:
+      options: expression and settings.
+      observation_space, action_space: of the environment.
+      policy_dim: size of the policy's features, for `encoder="policy"`.
+
+    Raises:
+      ConfigError: for an expression or an option that cannot be used.
+    """
+    if options.bonus == "none":
+        return None
+    parts = _constructors(options, observation_space, action_space, policy_dim)
+    bonus = _evaluate(options.bonus, parts)
+    return scale.scaled(bonus, options.coefficient, options.normalize)
+
+
+def names() -> list[str]:
+    """Every name that an expression may hold."""
+    counted = [f"{kind}_{key}" for kind in ("episodic", "first", "global") for key in keys.NAMED]
+    return ["e3b", "rnd", "noveld", "icm", "ride", "impact", *counted]
+
+
+def _constructors(
+    options: Options, observation_space: Any, action_space: Any, policy_dim: int | None
+) -> dict[str, Callable[[], Bonus]]:
+    training: dict[str, Any] = {
+        "epochs": options.bonus_epochs,
+        "minibatches": options.bonus_minibatches,
+    }
+    rate = options.bonus_learning_rate
+    widths = (64, options.features)
+
+    def elliptical() -> Bonus:
+        config = e3b_bonus.E3BConfig(
+            ridge=options.ridge,
+            encoder=options.encoder,
+            episodic=not options.lifelong,
+            layer_norm=options.layer_norm,
+            learning_rate=rate,
+            **training,
+        )
+        body = encoder_for(observation_space, widths, "linear")
+        return e3b_bonus.make(config, observation_space, action_space, body, policy_dim)
+
+    model = dynamics.DynamicsConfig(
+        widths=widths, layer_norm=options.layer_norm, learning_rate=rate, **training
+    )
+
+    def episodic(key: str, form: str) -> Bonus:
+        return counts.make(counts.CountConfig(key, form, options.log2_slots))
+
+    table: dict[str, Callable[[], Bonus]] = {
+        "e3b": elliptical,
+        "rnd": lambda: rnd.make(
+            rnd.RNDConfig(learning_rate=rate / 10, **training), observation_space
+        ),
+        "noveld": lambda: noveld.make(
+            noveld.NovelDConfig(learning_rate=rate / 10, alpha=options.novelty_decay, **training),
+            observation_space,
+        ),
+        "icm": lambda: icm.make(model, observation_space, action_space),
+        "impact": lambda: ride.impact(model, observation_space, action_space),
+        "ride": lambda: ride.make(
+            model,
+            counts.CountConfig(log2_slots=options.log2_slots),
+            observation_space,
+            action_space,
+        ),
+    }
+    for key in keys.NAMED:
+        table[f"episodic_{key}"] = lambda key=key: episodic(key, "inverse_sqrt")  # type: ignore
+        table[f"first_{key}"] = lambda key=key: episodic(key, "indicator")  # type: ignore
+        table[f"global_{key}"] = lambda key=key: global_counts.make(  # type: ignore
+            counts.CountConfig(key, "inverse_sqrt", GLOBAL_SLOTS)
+        )
+    return table
+
+
+def _evaluate(expression: str, table: dict[str, Callable[[], Bonus]]) -> Bonus:
+    """Walks the expression, which is Python's grammar of `* + @`, numbers and names."""
+
+    def refuse(what: str) -> ConfigError:
+        return ConfigError("bonus", expression, what)
+
+    def walk(node: ast.AST) -> Bonus | float:
+        match node:
+            case ast.Name(id=name):
+                if name not in table:
+                    close = difflib.get_close_matches(name, table, n=3)
+                    meant = f"did you mean {' or '.join(close)}?" if close else ""
+                    listed = meant or f"known are {', '.join(table)}, and 'none'"
+                    raise refuse(f"there is no bonus {name!r}: {listed}")
+                return table[name]()
+            case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+                return float(number)
+            case ast.BinOp(left=left, op=operator, right=right):
+                return join(walk(left), operator, walk(right))
+        raise refuse("write names, numbers, '*', '+', '@' and parentheses only")
+
+    def join(left: Bonus | float, operator: ast.operator, right: Bonus | float) -> Bonus | float:
+        match left, operator, right:
+            case float(), ast.Mult(), float():
+                return left * right
+            case (float() as weight, ast.Mult(), Bonus() as bonus) | (
+                Bonus() as bonus,
+                ast.Mult(),
+                float() as weight,
+            ):
+                return combine.times(weight, bonus)
+            case Bonus(), ast.Mult(), Bonus():
+                return combine.product(left, right)
+            case Bonus(), ast.Add(), Bonus():
+                return combine.total(left, right)
+            case Bonus(), ast.MatMult(), Bonus():
+                return combine.gated(left, right)
+        raise refuse("bonuses are multiplied, added, or gated ('a@b'); numbers are weights of them")
+
+    try:
+        tree = ast.parse(expression.strip(), mode="eval")
+    except SyntaxError:
+        raise refuse("not an expression; write for example 'e3b*noveld'") from None
+    bonus = walk(tree.body)
+    if not isinstance(bonus, Bonus):
+        raise refuse("a number alone is not a bonus")
+    return bonus

@@ -1,0 +1,172 @@
+"""Inverse and forward dynamics together: the model behind ICM and RIDE.
+
+phi is trained so that the action between two states can be told from their embeddings (inverse), and
+so that the next embedding can be told from embedding and action (forward), Pathak et al. (2017,
+arXiv 1705.05363, equations 2 to 6):
+
+    loss = (1 - beta) L_inverse + beta L_forward,    L_forward = |F(phi(s_t), a_t) - phi(s_{t+1})|^2 / 2
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxrl_suite.experiment import ConfigError
+from jaxrl_suite.exploration.bonus import Transitions
+from jaxrl_suite.exploration.inverse_dynamics import ActionHead, Embedding
+from jaxrl_suite.minibatches import passes
+from jaxrl_suite.networks.encoders import encoder_for
+
+
+@dataclasses.dataclass(frozen=True)
+class DynamicsConfig:
+    """Options of the model.
+
+    Attributes:
+      widths: layers of phi's encoder; the last is the size of an embedding.
+      layer_norm: normalise embeddings.
+      hidden: units of the one hidden layer of each head.
+      beta: weight of the forward loss; the inverse one has 1 - beta.
+      learning_rate, epochs, minibatches: of the training (Adam) on each rollout.
+    """
+
+    widths: tuple[int, ...] = (64, 32)
+    layer_norm: bool = False
+    hidden: int = 256
+    beta: float = 0.2
+    learning_rate: float = 1e-3
+    epochs: int = 1
+    minibatches: int = 4
+
+    def check(self) -> None:
+        """Raises `ConfigError` for a value that cannot be used."""
+        if not self.widths or min(self.widths) < 1:
+            raise ConfigError("widths", self.widths, "one or more positive sizes")
+        if not 0.0 <= self.beta <= 1.0:
+            raise ConfigError("beta", self.beta, "from 0 to 1")
+        for field in ("epochs", "minibatches", "hidden"):
+            if getattr(self, field) < 1:
+                raise ConfigError(field, getattr(self, field), "at least 1")
+
+
+class DynamicsState(NamedTuple):
+    """Parameters of phi (`"phi"`), the inverse (`"inverse"`) and forward heads, and the optimiser."""
+
+    params: dict[str, Any]
+    optimizer: Any
+
+
+class ForwardHead(nn.Module):
+    """F: the next embedding from embedding and action.
+
+    Attributes:
+      num_actions: |A|, or None for continuous actions.
+      hidden: units of the one hidden layer.
+    """
+
+    num_actions: int | None
+    hidden: int = 256
+
+    @nn.compact
+    def __call__(self, phi: jax.Array, action: jax.Array) -> jax.Array:
+        if self.num_actions is not None:
+            action = jax.nn.one_hot(action, self.num_actions)
+        else:
+            action = action.reshape(*phi.shape[:-1], -1)
+        x = nn.relu(nn.Dense(self.hidden)(jnp.concatenate([phi, action], -1)))
+        return nn.Dense(phi.shape[-1])(x)
+
+
+@dataclasses.dataclass(frozen=True)
+class Dynamics:
+    """The model as pure functions.
+
+    Attributes:
+      init: `(key, observation_space) -> DynamicsState`.
+      embed: `(state, observation [..., *shape]) -> [..., D]`, without gradient.
+      error: `(state, transitions) -> [T, N]`, the forward loss of each step, without gradient.
+      update: `(key, state, transitions) -> (state, metrics)`.
+    """
+
+    init: Callable[[jax.Array, Any], DynamicsState]
+    embed: Callable[[DynamicsState, Any], jax.Array]
+    error: Callable[[DynamicsState, Transitions], jax.Array]
+    update: Callable[
+        [jax.Array, DynamicsState, Transitions], tuple[DynamicsState, dict[str, jax.Array]]
+    ]
+
+
+def make_model(
+    config: DynamicsConfig,
+    observation_space: Any,
+    action_space: Any,
+    encoder: nn.Module | None = None,
+) -> Dynamics:
+    """The model for an environment's spaces; `encoder` is phi's body, `encoder_for` if None.
+
+    Raises:
+      ConfigError: for an option that cannot be used.
+    """
+    config.check()
+    if encoder is None:
+        encoder = encoder_for(observation_space, config.widths, "linear")
+    phi = Embedding(encoder, config.layer_norm)
+    number = int(action_space.n) if hasattr(action_space, "n") else None
+    size = 0 if number is not None else int(np.prod(action_space.shape))
+    inverse = ActionHead(number, size, config.hidden)
+    forward = ForwardHead(number, config.hidden)
+    optimizer = optax.adam(config.learning_rate)
+
+    def init(key: jax.Array, observation_space: Any) -> DynamicsState:
+        sample_key, *keys = jax.random.split(key, 4)
+        observation, action = observation_space.sample(sample_key), action_space.sample(sample_key)
+        params = {"phi": phi.init(keys[0], observation)}
+        features = phi.apply(params["phi"], observation)
+        params["inverse"] = inverse.init(keys[1], features, features, action)
+        params["forward"] = forward.init(keys[2], features, action)
+        return DynamicsState(params, optimizer.init(params))
+
+    def embed(state: DynamicsState, observation: Any) -> jax.Array:
+        features = jnp.asarray(phi.apply(state.params["phi"], observation))
+        return jax.lax.stop_gradient(features)
+
+    def forward_loss(params: Any, now: Any, then: Any, action: jax.Array) -> jax.Array:
+        guess = jnp.asarray(forward.apply(params["forward"], now, action))
+        return jnp.sum((guess - then) ** 2, -1) / 2
+
+    def error(state: DynamicsState, transitions: Transitions) -> jax.Array:
+        now = embed(state, transitions.observation)
+        then = embed(state, transitions.next_observation)
+        return jax.lax.stop_gradient(forward_loss(state.params, now, then, transitions.action))
+
+    def loss(params: Any, observation: Any, following: Any, action: jax.Array) -> Any:
+        now, then = (phi.apply(params["phi"], x) for x in (observation, following))
+        inverse_loss, right = jax.tree.map(
+            jnp.asarray, inverse.apply(params["inverse"], now, then, action)
+        )
+        losses = jnp.mean(inverse_loss), jnp.mean(forward_loss(params, now, then, action))
+        total = (1 - config.beta) * losses[0] + config.beta * losses[1]
+        return total, (*losses, jnp.mean(right))
+
+    def step(state: DynamicsState, batch: Any) -> tuple[DynamicsState, Any]:
+        gradient, values = jax.grad(loss, has_aux=True)(state.params, *batch)
+        change, moments = optimizer.update(gradient, state.optimizer)
+        return DynamicsState(optax.apply_updates(state.params, change), moments), values
+
+    def update(
+        key: jax.Array, state: DynamicsState, transitions: Transitions
+    ) -> tuple[DynamicsState, dict[str, jax.Array]]:
+        data = transitions.observation, transitions.next_observation, transitions.action
+        state, values = passes(key, state, step, data, config.epochs, config.minibatches)
+        names = ("inverse_loss", "forward_loss", "inverse_accuracy")
+        return state, dict(zip(names, values, strict=True))
+
+    return Dynamics(init, embed, error, update)
