@@ -71,15 +71,18 @@ LEVELS = (
 Candidate = Callable[[], Any]
 
 
-def _start(tree: Any) -> Any:
-    """A total of nothing for `_consume`."""
-    return jax.tree.map(jnp.zeros_like, tree)
+def _flat(x: jax.Array) -> jax.Array:
+    return x.reshape(x.shape[0], -1)
 
 
 def _consume(total: Any, seen: Any) -> Any:
     """Adds every element to its own total, modulo its dtype: nothing can be left out."""
+
     # not one sum over all: that reduction would take longer than the fastest environments
-    return jax.tree.map(lambda t, x: t ^ x if x.dtype == bool else t + x, total, seen)
+    def add(t: jax.Array, x: jax.Array) -> jax.Array:
+        return t ^ _flat(x) if x.dtype == bool else t + _flat(x)
+
+    return jax.tree.map(add, total, seen)
 
 
 def _scan(
@@ -99,19 +102,22 @@ def _scan(
       steps: per call.
     """
 
-    def body(carry: tuple[Any, jax.Array, Any], _: None) -> tuple[Any, None]:
-        state, key, total = carry
+    # what is seen is carried to the next step, as a policy that chooses by it would need
+    def body(carry: tuple[Any, jax.Array, Any, Any], _: None) -> tuple[Any, None]:
+        state, key, _, total = carry
         key, action_key, step_key = jax.random.split(key, 3)
         action = jax.random.bits(action_key, (num_envs,), jnp.uint32) % jnp.uint32(actions)
         state, seen = step(state, step_key, action.astype(jnp.int32))
-        return (state, key, _consume(total, seen)), None
+        return (state, key, seen, _consume(total, seen)), None
 
     key = jax.random.key(1)
     shapes = jax.eval_shape(step, state, key, jnp.zeros(num_envs, jnp.int32))[1]
 
     @jax.jit
     def run(state: Any, key: jax.Array) -> Any:
-        return jax.lax.scan(body, (state, key, _start(shapes)), None, length=steps)[0][2]
+        nothing = jax.tree.map(jnp.zeros_like, shapes)
+        start = (state, key, nothing, jax.tree.map(_flat, nothing))
+        return jax.lax.scan(body, start, None, length=steps)[0][2:]
 
     return lambda: jax.block_until_ready(run(state, key))
 
@@ -124,7 +130,7 @@ def ours(level: str, num_envs: int, steps: int, **options: Any) -> Candidate:
     _, state = jax.vmap(env.reset, in_axes=(0, None))(keys, params)
 
     def step(state: Any, key: jax.Array, action: jax.Array) -> tuple[Any, Any]:
-        keys = jax.random.split(key, num_envs)
+        keys = envs.batch_keys(key, num_envs)
         observation, state, reward, terminated, truncated, _ = jax.vmap(
             env.step, in_axes=(0, 0, 0, None)
         )(keys, state, action, params)

@@ -4,7 +4,7 @@ import envs
 env, params = envs.make("MultiRoom-N6")
 """
 
-from envs.core import Environment, EnvParams, StepInfo
+from envs.core import Environment, EnvParams, StepInfo, batch_keys
 from envs.registry import UnknownEnvironment, UnknownOption, make, register, registered
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "StepInfo",
     "UnknownEnvironment",
     "UnknownOption",
+    "batch_keys",
     "make",
     "register",
     "registered",

@@ -62,7 +62,27 @@ class Wrapper(core.Environment[Any, Any]):
 
 def select(condition: jax.Array, if_true: Any, if_false: Any) -> Any:
     """`jnp.where` over two pytrees of the same structure, `condition` a scalar; keys are allowed."""
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), if_true, if_false)
+
+    # in one dimension, because XLA's CPU compiler vectorises along the last axis only
+    def one(a: Any, b: Any) -> jax.Array:
+        return jnp.where(condition, jnp.ravel(a), jnp.ravel(b)).reshape(jnp.shape(b))
+
+    return jax.tree.map(one, if_true, if_false)
+
+
+def _hash(key: jax.Array) -> jax.Array:
+    """A word, `[]` uint32, from a random key: MurmurHash3's finaliser over the words of the key.
+
+    Keys are random words already where they come from `split`, and the finaliser spreads those of
+    `jax.random.key(0), key(1), ...`. A draw from the key proper costs more than a whole step.
+    """
+    word = jnp.uint32(0)
+    for part in jax.random.key_data(key):
+        word = word ^ part
+        word = (word ^ (word >> 16)) * jnp.uint32(0x85EBCA6B)
+        word = (word ^ (word >> 13)) * jnp.uint32(0xC2B2AE35)
+        word = word ^ (word >> 16)
+    return word
 
 
 @struct.dataclass
@@ -134,7 +154,7 @@ class AutoReset(Wrapper):
     def _start(self, key: jax.Array, params: AutoResetParams) -> tuple[Any, Any]:
         if self.mode == "exact":
             return self.env.reset(key, params.env)
-        index = jax.random.bits(key) % jnp.uint32(self.bank_size)
+        index = _hash(key) % jnp.uint32(self.bank_size)
         return jax.tree.map(lambda x: x.at[index].get(mode="promise_in_bounds"), params.bank)
 
     def reset(self, key: jax.Array, params: AutoResetParams | None = None) -> tuple[Any, Any]:
@@ -145,7 +165,8 @@ class AutoReset(Wrapper):
         self, key: jax.Array, state: Any, action: jax.Array, params: AutoResetParams | None = None
     ) -> Any:
         params = self.default_params if params is None else params
-        step_key, reset_key = jax.random.split(key)
+        # a hash of the key picks a level of the bank, so the key itself is still unused
+        step_key, reset_key = jax.random.split(key) if self.mode == "exact" else (key, key)
         final, state, reward, terminated, truncated, info = self.env.step(
             step_key, state, action, params.env
         )

@@ -71,16 +71,28 @@ def portable(cells: jax.Array) -> jax.Array:
     return (k == KEY) | (k == BALL) | (k == BOX) | (k == KEY_BOX)
 
 
-def triples(cells: jax.Array) -> jax.Array:
-    """MiniGrid's encoding of cells: `[...]` uint8 to `[..., 3]` uint8 (object, colour, state)."""
+def words(cells: jax.Array) -> jax.Array:
+    """MiniGrid's encoding of cells in a uint32 each: object, colour and state from the low byte up."""
     wide = cells.astype(jnp.uint32)
     k, c = wide & 15, wide >> COLOR_SHIFT
     state = jnp.where(k == CLOSED_DOOR, 1, jnp.where(k == LOCKED_DOOR, 2, 0))
     c = jnp.where(k == KEY_BOX, GREY, c)
     k = jnp.where(state > 0, OPEN_DOOR, jnp.where(k == KEY_BOX, BOX, k))
-    # packed in one word and taken apart by a shift: three selects and a concatenation vectorise badly
-    packed = materialize((k | c << 8 | state << 16).astype(jnp.uint32))
-    return ((packed[..., None] >> np.array([0, 8, 16], np.uint32)) & 255).astype(jnp.uint8)
+    return (k | c << 8 | state << 16).astype(jnp.uint32)
+
+
+def split_words(words: jax.Array) -> jax.Array:
+    """The bytes of `words`: `[...]` uint32 to `[..., 3]` uint8 (object, colour, state)."""
+    # words and a shift, because three selects and a concatenation vectorise badly, and written out
+    # as `[cells, 3]`, the one shape for which the compiler interleaves whole vectors
+    flat = materialize(words).reshape(-1, 1)
+    flat = ((flat >> np.array([0, 8, 16], np.uint32)) & 255).astype(jnp.uint8)
+    return materialize(flat).reshape(*words.shape, 3)
+
+
+def triples(cells: jax.Array) -> jax.Array:
+    """MiniGrid's encoding of cells: `[...]` uint8 to `[..., 3]` uint8 (object, colour, state)."""
+    return split_words(words(cells))
 
 
 def from_triples(image: np.ndarray) -> np.ndarray:

@@ -183,10 +183,7 @@ class GridWorld(core.Environment[GridState, core.EnvParams]):
     def observe(self, state: GridState) -> dict[str, jax.Array]:
         """The observation of a state."""
         if self.view == "full":
-            image = cells.triples(state.grid.T)
-            agent = [cells.AGENT, cells.RED, state.direction]
-            here = jnp.stack([jnp.asarray(x, jnp.uint8) for x in agent])
-            image = image.at[state.position[0], state.position[1]].set(here)
+            image = view.full(state.grid, state.position, state.direction)
         else:
             image = view.egocentric(
                 state.grid,

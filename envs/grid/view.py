@@ -25,22 +25,21 @@ def crop(grid: jax.Array, position: jax.Array, direction: jax.Array, size: int =
       size: odd side of the view.
 
     Returns:
-      `[size, size]` uint8 cells, `[column, row]`; walls outside the level.
+      `[size * size]` uint8 cells, column by column; walls outside the level.
     """
-    grid = cells.materialize(jnp.pad(grid, size - 1, constant_values=cells.WALL_CELL))
-    half = size // 2
-    ahead_x = (direction == 0).astype(jnp.int32) - (direction == 2).astype(jnp.int32)
-    ahead_y = (direction == 1).astype(jnp.int32) - (direction == 3).astype(jnp.int32)
-    corner_x = position[0] + size - 1 + half * (ahead_x - 1)
-    corner_y = position[1] + size - 1 + half * (ahead_y - 1)
-    block = jax.lax.dynamic_slice(grid, (corner_y, corner_x), (size, size))
-    # one contiguous slice and four fixed rotations: half the time of one gather of rotated indices
-    right, down, left, up = block[:, ::-1], block.T[::-1, ::-1], block[::-1, :], block.T
-    return jnp.where(
-        direction == 0,
-        right,
-        jnp.where(direction == 1, down, jnp.where(direction == 2, left, up)),
-    )
+    height, width = grid.shape
+    # how far ahead of the agent and how far to its right each cell of the view is
+    column, row = np.divmod(np.arange(size * size, dtype=np.int32), size)
+    ahead, right = size - 1 - row, column - size // 2
+    dx = (direction == 0).astype(jnp.int32) - (direction == 2).astype(jnp.int32)
+    dy = (direction == 1).astype(jnp.int32) - (direction == 3).astype(jnp.int32)
+    x = position[0] + ahead * dx - right * dy
+    y = position[1] + ahead * dy + right * dx
+    inside = (x.astype(jnp.uint32) < width) & (y.astype(jnp.uint32) < height)
+    # one look-up by a flat index: a third of the time of a slice and four rotations
+    index = jnp.where(inside, y * width + x, 0)
+    found = grid.reshape(-1).at[index].get(mode="promise_in_bounds")
+    return jnp.where(inside, found, cells.WALL_CELL)
 
 
 def visible(view: jax.Array) -> jax.Array:
@@ -100,13 +99,19 @@ def egocentric(
     see_through_walls: bool = False,
 ) -> jax.Array:
     """MiniGrid's `image`: `[size, size, 3]` uint8, `[column, row, (object, colour, state)]`."""
+    # flat arrays all the way: XLA vectorises along the last axis only, and 49 is better than 7
     view = crop(grid, position, direction, size)
-    own = np.zeros((size, size), bool)
-    own[size // 2, size - 1] = True
-    if see_through_walls:
-        return cells.triples(jnp.where(own, carrying, view))
-    # flat arrays from here: XLA vectorises along the last axis only, and 49 is better than 7
-    view = cells.materialize(view)
-    mask, flat = visible(view).reshape(-1), view.reshape(-1)
-    seen = jnp.where(mask, jnp.where(own.reshape(-1), carrying, flat), np.uint8(cells.UNSEEN))
-    return cells.triples(seen).reshape(size, size, 3)
+    own = np.arange(size * size) == (size // 2 + 1) * size - 1
+    if not see_through_walls:
+        view = cells.materialize(view)
+        view = jnp.where(visible(view.reshape(size, size)).reshape(-1), view, cells.UNSEEN)
+    return cells.triples(jnp.where(own, carrying, view)).reshape(size, size, 3)
+
+
+def full(grid: jax.Array, position: jax.Array, direction: jax.Array) -> jax.Array:
+    """MiniGrid's `FullyObsWrapper` image: `[width, height, 3]` uint8, the agent drawn in."""
+    height, width = grid.shape
+    agent = cells.AGENT | cells.RED << 8 | direction.astype(jnp.uint32) << 16
+    here = np.arange(width * height) == position[0] * height + position[1]
+    words = jnp.where(here, agent, cells.words(grid.T.reshape(-1)))
+    return cells.split_words(words).reshape(width, height, 3)
