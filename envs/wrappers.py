@@ -267,7 +267,7 @@ class FixedContexts(Wrapper):
 
     def __init__(self, env: core.Environment, num_contexts: int, seed: int = 0):
         super().__init__(env)
-        if num_contexts < 1:
+        if not isinstance(num_contexts, jax.core.Tracer) and num_contexts < 1:
             raise ValueError(f"num_contexts={num_contexts!r}: at least 1")
         self.num_contexts, self.seed = num_contexts, seed
         if hasattr(env, "observe"):

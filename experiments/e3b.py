@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from experiments.ppo import make_env
+from experiments.ppo import SWEEPABLE, make_env
 from jaxrl_suite.agents import ppo
 from jaxrl_suite.experiment import Experiment, Spec
 from jaxrl_suite.exploration import catalog
@@ -66,6 +66,7 @@ EXPERIMENT = Spec(
     build=build,
     summary="E3B, an episodic elliptical bonus over inverse-dynamics features",
     paper="Henaff et al., Exploration via Elliptical Episodic Bonuses, NeurIPS 2022",
+    sweepable=SWEEPABLE,
 )
 
 if __name__ == "__main__":

@@ -158,12 +158,29 @@ def make_env(config: Any, bank_size: int | None = None) -> tuple[Any, Any]:
         raise ConfigError("env", config.env, str(error)) from None
 
 
+SWEEPABLE = (
+    "learning_rate",
+    "discount",
+    "trace",
+    "clip",
+    "value_coefficient",
+    "entropy",
+    "entropy_end",
+    "max_grad_norm",
+    "coefficient",
+    "ridge",
+    "bonus_learning_rate",
+    "novelty_decay",
+    "num_contexts",
+)
+
 EXPERIMENT = Spec(
     name="ppo",
     config=Config,
     build=build,
     summary="PPO, with or without an exploration bonus",
     paper="Schulman et al., Proximal Policy Optimization Algorithms, 2017 (arXiv 1707.06347)",
+    sweepable=SWEEPABLE,
 )
 
 if __name__ == "__main__":

@@ -62,15 +62,18 @@ class Experiment:
       record: `(key, state) -> frames`, on the host, for one seed's unbatched state: a list of
         `[height, width, 3]` uint8 pictures of one evaluated episode.
       headline: names of the metrics to show in the progress line and to plot first.
+      cells: of a sweep: a pytree with a leading axis of cells, or None. With it `init` is
+        `(key, cell) -> state`, and the runner's seeds are dealt out to the cells in equal parts.
     """
 
-    init: Callable[[jax.Array], State]
+    init: Callable[..., State]
     update: Callable[[State], tuple[State, Metrics]]
     num_updates: int
     steps_per_update: int
     evaluate: Callable[[jax.Array, State], Metrics] | None = None
     record: Callable[[jax.Array, State], list[Any]] | None = None
     headline: tuple[str, ...] = ()
+    cells: Any = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +87,8 @@ class Spec:
       summary: one line for `jaxrl list`.
       paper: citation, or "" for a baseline.
       length: config fields that set how long a run is and may change when it is resumed.
+      sweepable: config fields whose numbers `build` also takes as traced values (`known` tells), so
+        that a sweep over them is one program.
     """
 
     name: str
@@ -92,6 +97,7 @@ class Spec:
     summary: str
     paper: str = ""
     length: tuple[str, ...] = ("total_steps", "num_updates")
+    sweepable: tuple[str, ...] = ()
 
 
 class ConfigError(ValueError):
@@ -100,6 +106,11 @@ class ConfigError(ValueError):
     def __init__(self, field: str, value: Any, expected: str):
         super().__init__(f"{field}={value!r}: {expected}")
         self.field, self.value, self.expected = field, value, expected
+
+
+def known(value: Any) -> bool:
+    """Whether a config's value can be looked at: False for one that a sweep traces."""
+    return not isinstance(value, jax.core.Tracer)
 
 
 def registered(package: str = "experiments") -> dict[str, Spec]:

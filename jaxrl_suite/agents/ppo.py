@@ -19,7 +19,7 @@ import optax
 from envs import spaces
 from envs.core import Environment
 from jaxrl_suite import distributions, evaluation, gae, losses, minibatches, normalize
-from jaxrl_suite.experiment import ConfigError, Experiment, Mean
+from jaxrl_suite.experiment import ConfigError, Experiment, Mean, known
 from jaxrl_suite.exploration.bonus import Bonus, Transitions
 from jaxrl_suite.networks.actor_critic import ActorCritic
 from jaxrl_suite.networks.encoders import encoder_for, is_grid
@@ -134,7 +134,7 @@ def check(config: PPOConfig) -> None:
         if getattr(config, name) < 1:
             raise ConfigError(name, getattr(config, name), "at least 1")
     for name in ("discount", "trace"):
-        if not 0.0 <= getattr(config, name) <= 1.0:
+        if known(value := getattr(config, name)) and not 0.0 <= value <= 1.0:
             raise ConfigError(name, getattr(config, name), "from 0 to 1")
     if config.core not in ("none", "gru", "lstm"):
         raise ConfigError("core", config.core, "'none', 'gru' or 'lstm'")

@@ -25,6 +25,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxrl_suite.experiment import known
+
 METHODS = ("auto", "block", "scan")
 LEAF = 8  # `_cholesky` works by columns up to this size
 
@@ -53,7 +55,7 @@ def init(dim: int, ridge: float) -> EllipticalState:
     """
     if dim < 1:
         raise ValueError(f"dim={dim!r}: at least 1")
-    if not isinstance(ridge, jax.core.Tracer) and not ridge > 0:
+    if known(ridge) and not ridge > 0:
         raise ValueError(f"ridge={ridge!r}: must be positive")
     scale = jnp.asarray(ridge, jnp.float32)
     return EllipticalState(jnp.eye(dim, dtype=jnp.float32) / scale, scale)

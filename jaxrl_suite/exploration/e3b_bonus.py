@@ -20,7 +20,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxrl_suite.experiment import ConfigError
+from jaxrl_suite.experiment import ConfigError, known
 from jaxrl_suite.exploration import e3b, inverse_dynamics
 from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions
 from jaxrl_suite.networks.encoders import encoder_for
@@ -69,7 +69,7 @@ class E3BConfig:
         ):
             if getattr(self, field) not in choices:
                 raise ConfigError(field, getattr(self, field), f"one of {', '.join(choices)}")
-        if not self.ridge > 0:
+        if known(self.ridge) and not self.ridge > 0:
             raise ConfigError("ridge", self.ridge, "must be positive")
         if not self.widths or min(self.widths) < 1:
             raise ConfigError("widths", self.widths, "one or more positive sizes")

@@ -18,7 +18,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxrl_suite.experiment import ConfigError
+from jaxrl_suite.experiment import ConfigError, known
 from jaxrl_suite.exploration import rnd
 from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions
 
@@ -45,7 +45,7 @@ def make(
     Raises:
       ConfigError: for an option that cannot be used.
     """
-    if not config.alpha >= 0:
+    if known(config.alpha) and not config.alpha >= 0:
         raise ConfigError("alpha", config.alpha, "0 or more")
     model = rnd.make_model(config, observation_space, encoders)
 

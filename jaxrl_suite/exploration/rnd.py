@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxrl_suite import normalize
-from jaxrl_suite.experiment import ConfigError
+from jaxrl_suite.experiment import ConfigError, known
 from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions
 from jaxrl_suite.minibatches import passes
 from jaxrl_suite.networks.encoders import encoder_for
@@ -55,7 +55,7 @@ class RNDConfig:
         for field in ("epochs", "minibatches"):
             if getattr(self, field) < 1:
                 raise ConfigError(field, getattr(self, field), "at least 1")
-        if not self.learning_rate > 0:
+        if known(self.learning_rate) and not self.learning_rate > 0:
             raise ConfigError("learning_rate", self.learning_rate, "must be positive")
 
 

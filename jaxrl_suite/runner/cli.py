@@ -1,4 +1,4 @@
-"""The `jaxrl` command: `list`, `run NAME`, `report DIR...`, `bench [NAME]`.
+"""The `jaxrl` command: `list`, `run NAME`, `sweep NAME`, `report DIR...`, `bench [NAME]`.
 
 Options come from dataclasses through tyro: an experiment's config fields and the runner's `Options`
 stand side by side, with `-` or `_` between words. Bad input ends in one line on stderr and exit code
@@ -28,6 +28,7 @@ usage: jaxrl COMMAND ...
 
   jaxrl list                     experiments and environments
   jaxrl run NAME [OPTIONS]       train; `jaxrl run NAME --help` lists NAME's options
+  jaxrl sweep NAME --grid ...    train a grid of settings as few batched programs
   jaxrl report DIR... [OPTIONS]  compare runs: curves, table, CSV, JSON
   jaxrl bench [NAME] [OPTIONS]   benchmarks; without NAME the whole suite
 """
@@ -36,6 +37,16 @@ RUN_USAGE = """\
 usage: jaxrl run NAME [OPTIONS]
 
 Trains experiment NAME. `jaxrl list` shows the names, `jaxrl run NAME --help` NAME's options.
+"""
+SWEEP_USAGE = """\
+usage: jaxrl sweep NAME --grid FIELD=A,B,C [--grid ...] --out DIR [OPTIONS]
+
+Trains experiment NAME with every combination of the values, `--seeds` seeds each. Settings that
+differ in numbers share one program. Each combination gets a run directory under DIR/cells. Other
+options are those of `jaxrl run NAME`. `jaxrl sweep NAME --out DIR --resume` goes on.
+
+  jaxrl sweep ppo --env MultiRoom-N4-S5 --grid bonus=e3b,rnd --grid coefficient=0.01,0.1 \\
+    --seeds 5 --out runs/sweep
 """
 BENCH_USAGE = """\
 usage: jaxrl bench [NAME] [OPTIONS]
@@ -52,6 +63,7 @@ def main(argv: Sequence[str] | None = None, package: str = "experiments") -> int
     commands: dict[str, Callable[[list[str]], int]] = {
         "list": lambda rest: _list(rest, package),
         "run": lambda rest: _run(rest, package),
+        "sweep": lambda rest: _sweep(rest, package),
         "report": _report,
         "bench": _bench,
     }
@@ -173,6 +185,74 @@ def _run_spec(spec: Spec, arguments: list[str], start: str) -> int:
     cpu_devices.configure(chosen.seeds)
     runner.run(spec, config, chosen, f"{start} {shlex.join(arguments)}".strip())
     return 0
+
+
+def _sweep(rest: list[str], package: str) -> int:
+    if rest and rest[0] in HELP:
+        print(SWEEP_USAGE, end="")
+        return 0
+    if not rest or rest[0].startswith("-"):
+        return _fail("sweep: name the experiment first: jaxrl sweep NAME --grid FIELD=A,B ...")
+    from jaxrl_suite import experiment
+    from jaxrl_suite.runner import compile_cache, cpu_devices, sweep
+
+    spec = experiment.get(rest[0], package)
+    start = shlex.join(["jaxrl", "sweep", spec.name])
+    arguments, fields = _grid(spec, rest[1:])
+    options = parse_run(spec, arguments, start)[1]
+    if options.resume and not fields:
+        options.check()
+        stored = sweep.recall(options.out, spec)
+        if stored is None:
+            raise RunError(f"out={str(options.out)!r}: the folder holds no sweep to resume")
+        arguments, fields = _grid(spec, [*stored, "--resume"])
+        options = parse_run(spec, arguments, start)[1]
+    if not fields:
+        raise RunError("sweep: nothing to sweep; add --grid FIELD=A,B,C")
+    options.check()
+    if options.out is None:
+        raise RunError("out=None: a sweep needs a folder; give --out DIR")
+    configs = {}
+    for label, values in sweep.grid(fields).items():
+        more = [part for name, value in values.items() for part in _as_option(spec, name, value)]
+        configs[label] = parse_run(spec, [*arguments, *more], start)[0]
+    compile_cache.configure(options.compile_cache)
+    cpu_devices.configure(len(configs) * options.seeds)
+    command = shlex.join(["jaxrl", "sweep", *rest])
+    places = sweep.sweep(spec, configs, options, command, rest[1:])
+    print(f"{len(places)} run directories in {options.out / 'cells'}")
+    return 0
+
+
+def _grid(spec: Spec, arguments: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """Takes `--grid FIELD=A,B` out of a command line: the rest, and the values by field."""
+    others, fields, waiting = [], {}, iter(arguments)
+    known = {field.name for field in dataclasses.fields(spec.config)}
+    for argument in waiting:
+        flag, equals, text = argument.partition("=")
+        if flag != "--grid":
+            others.append(argument)
+            continue
+        text = text if equals else next(waiting, "")
+        name, equals, values = text.partition("=")
+        name = name.replace("-", "_")
+        if not equals or not values:
+            raise RunError(f"grid={text!r}: FIELD=A,B,C")
+        if name not in known:
+            raise RunError(f"grid={text!r}: {spec.name} has no {name!r}: {hint(name, known)}")
+        fields[name] = values.split(",")
+    return others, fields
+
+
+def _as_option(spec: Spec, name: str, value: str) -> list[str]:
+    """`--name value`, or the flag of a field that is true or false."""
+    flag = name.replace("_", "-")
+    if isinstance(getattr(spec.config(), name), bool):
+        words = {"true": f"--{flag}", "false": f"--no-{flag}"}
+        if value.lower() not in words:
+            raise RunError(f"grid={name}={value}: true or false")
+        return [words[value.lower()]]
+    return [f"--{flag}", value]
 
 
 def parse_run(spec: Spec, arguments: Sequence[str], prog: str) -> tuple[Any, Any]:

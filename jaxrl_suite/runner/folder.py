@@ -79,8 +79,8 @@ def read(out: Path) -> dict[str, Any] | None:
     return stored
 
 
-def write(out: Path, spec: Spec, config: Any, options: Options) -> None:
-    """Writes `config.yaml` atomically."""
+def write(out: Path, spec: Spec, config: Any, options: Options, part_of: str | None = None) -> None:
+    """Writes `config.yaml` atomically; `part_of` names the program of a sweep it was cut from."""
     runner = {name: getattr(options, name) for name in RUNNER_FIELDS}
     stored = {
         "experiment": spec.name,
@@ -88,6 +88,8 @@ def write(out: Path, spec: Spec, config: Any, options: Options) -> None:
         "runner": runner,
         "versions": machine.versions(),
     }
+    if part_of is not None:
+        stored["part_of"] = part_of
     partial = out / f".{CONFIG}.partial"
     partial.write_text(yaml.safe_dump(stored, sort_keys=False))
     os.replace(partial, out / CONFIG)
@@ -146,6 +148,11 @@ def claim(out: Path, spec: Spec, options: Options) -> bool:
         raise RunError(
             f"out={str(out)!r}: the folder holds a run of {stored['experiment']!r} already; "
             "add --resume to continue it, or choose another folder"
+        )
+    if "part_of" in stored:
+        raise RunError(
+            f"out={str(out)!r}: the folder holds a cell of a sweep ({stored['part_of']}); resume "
+            "the sweep, or choose another folder"
         )
     if stored["experiment"] != spec.name:
         raise RunError(

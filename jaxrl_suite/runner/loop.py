@@ -21,7 +21,13 @@ from jaxrl_suite.runner.job import Job
 from jaxrl_suite.runner.options import Options, default_log_every
 
 
-def run(spec: Spec, config: Any, options: Options, command: str | None = None) -> dict[str, Any]:
+def run(
+    spec: Spec,
+    config: Any,
+    options: Options,
+    command: str | None = None,
+    again: str | None = None,
+) -> dict[str, Any]:
     """Trains `options.seeds` seeds of an experiment and writes its run directory.
 
     Args:
@@ -29,6 +35,7 @@ def run(spec: Spec, config: Any, options: Options, command: str | None = None) -
       config: an instance of `spec.config`.
       options: see `Options`.
       command: what the user typed, for `summary.json` and the line that says how to resume.
+      again: the command that resumes, where it is not `jaxrl run`.
 
     Returns:
       What `summary.json` holds.
@@ -58,14 +65,14 @@ def run(spec: Spec, config: Any, options: Options, command: str | None = None) -
         resuming = folder.claim(out, spec, options)  # again, now that nobody else can write
         options = _with_log_every(out, experiment, options)
         with signals.watch() as stop, contextlib.ExitStack() as stack:
-            again = resume_command(spec, out, command)
+            again = again or resume_command(spec, out, command)
             job = Job(spec, config, experiment, options, again, command, stop, stack)
             return job.run(resuming)
     except Exception as error:
         if disk_is_full(error):
             raise RunError(
                 f"the disk that holds {out} is full; the newest complete checkpoint is kept: make "
-                f"room, then run: {resume_command(spec, out, command)}",
+                f"room, then run: {again or resume_command(spec, out, command)}",
                 exit_code=1,
             ) from error
         raise

@@ -62,6 +62,19 @@ def seed_keys(first: int, count: int) -> jax.Array:
     return jax.vmap(jax.random.key)(jnp.arange(count, dtype=jnp.uint32) + jnp.uint32(first))
 
 
+def rows(cells: Any, first: int, count: int) -> tuple[jax.Array, Any]:
+    """Keys and cells of `count` rows: each cell's seeds `first`, `first + 1`, ... one after another.
+
+    Without cells a row is a seed. Keys do not depend on the cell, so cells can be compared in pairs.
+    """
+    if cells is None:
+        return seed_keys(first, count), ()
+    number = jax.tree.leaves(cells)[0].shape[0] if jax.tree.leaves(cells) else 1
+    seeds = count // number
+    keys = seed_keys(first, seeds)[jnp.arange(count) % seeds]
+    return keys, jax.tree.map(lambda x: jnp.repeat(x, seeds, axis=0), cells)
+
+
 def metric_names(function: Callable[..., Any], *arguments: Any) -> tuple[str, ...]:
     """Sorted names of the metrics dictionary that `function(*arguments)` returns.
 
@@ -133,12 +146,16 @@ class Program:
     def __init__(self, experiment: Experiment, first_seed: int, seeds: int):
         self.experiment = experiment
         self.sharding, self.message = layout(seeds, jax.local_devices())
-        self.keys = jax.device_put(seed_keys(first_seed, seeds), self.sharding)
-        self._init = jax.jit(
-            jax.vmap(lambda key: _strong(experiment.init(key))), out_shardings=self.sharding
-        )
-        self.template = jax.eval_shape(self._init, self.keys)
-        one = jax.eval_shape(lambda key: _strong(experiment.init(key)), jax.random.key(0))
+        keys, cells = rows(experiment.cells, first_seed, seeds)
+        self.keys, self._cells = jax.device_put((keys, cells), self.sharding)
+
+        def init(key: jax.Array, cell: Any) -> State:
+            arguments = (key,) if experiment.cells is None else (key, cell)
+            return _strong(experiment.init(*arguments))
+
+        self._init = jax.jit(jax.vmap(init), out_shardings=self.sharding)
+        self.template = jax.eval_shape(self._init, self.keys, self._cells)
+        one = jax.eval_shape(init, jax.random.key(0), jax.tree.map(lambda x: x[0], self._cells))
         self.names = metric_names(lambda state: experiment.update(state)[1], one)
         self.eval_names: tuple[str, ...] = ()
         if experiment.evaluate is not None:
@@ -148,7 +165,7 @@ class Program:
 
     def init(self) -> State:
         """Every seed's first state; each leaf has a leading axis of seeds."""
-        return jax.block_until_ready(self._init(self.keys))
+        return jax.block_until_ready(self._init(self.keys, self._cells))
 
     def segment(self, length: int, states: State) -> Callable[[State], tuple[State, Reduced]]:
         """The compiled function of `length` updates; it takes over the memory of its argument."""

@@ -112,7 +112,14 @@ def build(config: Config) -> Experiment:
     )
 
 
-EXPERIMENT = Spec("walk", Config, build, "A random walk with a learned scalar.", "Nobody (1905)")
+EXPERIMENT = Spec(
+    "walk",
+    Config,
+    build,
+    "A random walk with a learned scalar.",
+    "Nobody (1905)",
+    sweepable=("learning_rate", "nan_at"),
+)
 
 if __name__ == "__main__":
     run_script(EXPERIMENT)

@@ -1,0 +1,218 @@
+"""A grid of configs as few batched programs: `jaxrl sweep NAME --grid FIELD=A,B,C ... [OPTIONS]`.
+
+Configs that differ in numbers only (the fields a `Spec` names as `sweepable`) are cells of one
+program: the numbers become traced values, and cells times seeds one `vmap` axis. Each such program is
+an ordinary run in `OUT/programs/N`, with checkpoints and exact resume; when it ends, every cell gets
+a run directory of its own, `OUT/cells/FIELD=VALUE,...`, for `jaxrl report`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import yaml
+
+from jaxrl_suite.experiment import Experiment, Spec, State
+from jaxrl_suite.runner import finish, folder, loop
+from jaxrl_suite.runner.curves import Curves
+from jaxrl_suite.runner.errors import RunError
+from jaxrl_suite.runner.options import Options
+
+MOST_ROWS = 512  # cells times seeds of one program
+
+
+@dataclasses.dataclass(frozen=True)
+class Cells:
+    """The config of a program: the plain config of every cell, by label."""
+
+    cells: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def grid(fields: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
+    """Every combination of values: label -> field -> value, the last field varying fastest."""
+    combinations = itertools.product(*fields.values())
+    chosen = [dict(zip(fields, values, strict=True)) for values in combinations]
+    return {",".join(f"{k}={v}" for k, v in values.items()): values for values in chosen}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def groups(spec: Spec, configs: Mapping[str, Any], most: int) -> list[dict[str, Any]]:
+    """`configs` in groups of at most `most` that one program can train, in their order."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for label, config in configs.items():
+        fixed = {
+            name: value
+            for name, value in folder.plain(config).items()
+            if not (name in spec.sweepable and _is_number(value))
+        }
+        parts = found.setdefault(json.dumps(fixed, sort_keys=True), [{}])
+        if len(parts[-1]) >= most:
+            parts.append({})
+        parts[-1][label] = config
+    return [part for parts in found.values() for part in parts]
+
+
+def batched(spec: Spec, configs: Sequence[Any]) -> Experiment:
+    """One experiment whose cells are the configs; they differ in `spec.sweepable` numbers alone."""
+    base = configs[0]
+    values = {name: [getattr(c, name) for c in configs] for name in spec.sweepable}
+    cells = {name: jnp.asarray(v) for name, v in values.items() if len(set(v)) > 1}
+    first = spec.build(base)
+
+    def build(cell: dict[str, jax.Array]) -> Experiment:
+        return spec.build(dataclasses.replace(base, **cell))
+
+    def init(key: jax.Array, cell: dict[str, jax.Array]) -> State:
+        return cell, build(cell).init(key)
+
+    def update(state: State) -> tuple[State, Any]:
+        cell, inner = state
+        inner, metrics = build(cell).update(inner)
+        return (cell, inner), metrics
+
+    def evaluate(key: jax.Array, state: State) -> Any:
+        found = build(state[0]).evaluate
+        assert found is not None
+        return found(key, state[1])
+
+    return dataclasses.replace(
+        first,
+        init=init,
+        update=update,
+        evaluate=None if first.evaluate is None else evaluate,
+        record=None,
+        cells=cells,
+    )
+
+
+def _builder(spec: Spec, members: Sequence[Any]) -> Callable[[Any], Experiment]:
+    return lambda _: batched(spec, members)
+
+
+def sweep(
+    spec: Spec,
+    configs: Mapping[str, Any],
+    options: Options,
+    command: str | None = None,
+    arguments: Sequence[str] | None = None,
+) -> dict[str, Path]:
+    """Trains every config with `options.seeds` seeds.
+
+    Args:
+      spec: the experiment.
+      configs: by label.
+      options: `out` is the sweep's folder; `seeds` is the number for each config.
+      command: what the user typed.
+      arguments: its options, written down so that `--resume` needs none of them.
+
+    Returns:
+      The run directory of every config, by label.
+
+    Raises:
+      RunError, Interrupted, ConfigError: as `loop.run`.
+    """
+    options.check()
+    if options.out is None:
+        raise RunError("out=None: a sweep needs a folder; give --out DIR")
+    for config in configs.values():
+        spec.build(config)  # every cell is checked before anything is written
+    if arguments is not None and not options.resume:
+        if options.out.exists() and any(options.out.iterdir()):
+            raise RunError(f"out={str(options.out)!r}: the folder is not empty; choose a new one")
+        remember(options.out, spec, arguments)
+    places = {label: options.out / "cells" / _as_name(label) for label in configs}
+    most = max(1, MOST_ROWS // options.seeds)
+    for number, group in enumerate(groups(spec, configs, most)):
+        out = options.out / "programs" / str(number)
+        if not (options.resume and (out / "summary.json").exists()):
+            members = list(group.values())
+            program = dataclasses.replace(spec, config=Cells, build=_builder(spec, members))
+            loop.run(
+                program,
+                Cells({label: folder.plain(config) for label, config in group.items()}),
+                dataclasses.replace(
+                    options,
+                    out=out,
+                    seeds=len(group) * options.seeds,
+                    plots=False,
+                    video=False,
+                    tensorboard=False,
+                ),
+                command,
+                again=f"jaxrl sweep {spec.name} --out {options.out} --resume",
+            )
+        _split(spec, group, out, places, options)
+    return places
+
+
+def _as_name(label: str) -> str:
+    """A folder's name: signs of an expression become letters that no shell minds."""
+    return re.sub(r"[^\w=.,+@-]+", "_", label.replace("*", "x"))
+
+
+def _split(
+    spec: Spec, group: Mapping[str, Any], out: Path, places: Mapping[str, Path], options: Options
+) -> None:
+    """Gives every cell of a finished program its own run directory."""
+    whole = pq.read_table(out / "metrics.parquet")
+    summary = json.loads((out / "summary.json").read_text())
+    own = dataclasses.replace(options, log_every=summary["runner"]["log_every"])
+    for index, (label, config) in enumerate(group.items()):
+        place = places[label]
+        place.mkdir(parents=True, exist_ok=True)
+        first = options.seed + index * options.seeds  # rows are numbered cell by cell
+        rows = whole.filter(
+            pc.and_(
+                pc.greater_equal(whole["seed"], first),
+                pc.less(whole["seed"], first + options.seeds),
+            )
+        )
+        seeds = pc.subtract(rows["seed"], pa.scalar(index * options.seeds, pa.int64()))
+        rows = rows.set_column(0, "seed", seeds)
+        pq.write_table(rows, place / "metrics.parquet")
+        folder.write(place, spec, config, own, part_of=str(out))
+        plain = folder.plain(config)
+        finals = Curves.of(spec.name, plain, rows).finals()
+        evaluation = {name: v for name, v in finals.items() if name.startswith("eval/")}
+        changes = {"config": plain, "final": finals, "evaluation": evaluation}
+        changes["runner"] = {name: getattr(own, name) for name in folder.RUNNER_FIELDS}
+        finish.write_json(place / "summary.json", summary | changes)
+
+
+ARGUMENTS = "sweep.yaml"
+
+
+def remember(out: Path, spec: Spec, arguments: Sequence[str]) -> None:
+    """Writes down what the sweep was started with."""
+    out.mkdir(parents=True, exist_ok=True)
+    stored = {"experiment": spec.name, "arguments": list(arguments)}
+    (out / ARGUMENTS).write_text(yaml.safe_dump(stored, sort_keys=False))
+
+
+def recall(out: Path, spec: Spec) -> list[str] | None:
+    """The arguments a sweep in `out` was started with, or None.
+
+    Raises:
+      RunError: when the sweep there is of another experiment.
+    """
+    path = out / ARGUMENTS
+    if not path.is_file():
+        return None
+    stored = yaml.safe_load(path.read_text())
+    if stored["experiment"] != spec.name:
+        raise RunError(f"out={str(out)!r}: the folder holds a sweep of {stored['experiment']!r}")
+    return list(stored["arguments"])

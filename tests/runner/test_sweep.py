@@ -1,0 +1,134 @@
+"""Sweeps: each cell's numbers are those of a run of its own, whatever it was batched with."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from walks import walk
+
+from jaxrl_suite.runner import Options, RunError, cli, curves, run, sweep
+
+COMMON = ["--total-steps", "160", "--seeds", "2", "--seed", "3", "--log-every", "5"]
+
+
+def jaxrl(*arguments: object) -> int:
+    return cli.main([str(a) for a in arguments], package="walks")
+
+
+def metrics(out: Path):
+    return pq.read_table(out / "metrics.parquet").drop_columns(["wall_s"])
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("sweep") / "out"
+    fields = ["--grid", "learning_rate=0.05,0.2", "--grid=env=Line,Circle"]
+    assert jaxrl("sweep", "walk", *fields, "--out", out, *COMMON) == 0
+    return out
+
+
+def test_two_programs_for_four_cells(swept):
+    assert len(list((swept / "programs").iterdir())) == 2
+    names = sorted(p.name for p in (swept / "cells").iterdir())
+    assert names == [f"learning_rate={r},env={e}" for r in (0.05, 0.2) for e in ("Circle", "Line")]
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.2])
+def test_a_cell_equals_a_run_of_its_own(swept, tmp_path, rate):
+    config = walk.Config(total_steps=160, learning_rate=rate)
+    options = Options(seeds=2, seed=3, log_every=5, out=tmp_path / "run", plots=False, video=False)
+    run(walk.EXPERIMENT, config, options)
+    alone, cell = metrics(tmp_path / "run"), metrics(swept / f"cells/learning_rate={rate},env=Line")
+    assert cell.column_names == alone.column_names
+    for name in alone.column_names:
+        a, b = (t[name].to_numpy(zero_copy_only=False) for t in (alone, cell))
+        np.testing.assert_allclose(a, b, rtol=1e-5, err_msg=name)
+    ours, theirs = (
+        json.loads((place / "summary.json").read_text())
+        for place in (swept / f"cells/learning_rate={rate},env=Line", tmp_path / "run")
+    )
+    assert ours["config"] == theirs["config"] and ours["runner"] == theirs["runner"]
+    assert ours["final"].keys() == theirs["final"].keys()
+    assert ours["final"]["weight"]["seeds"].keys() == {"3", "4"}
+
+
+def test_cells_are_run_directories(swept, tmp_path, capsys):
+    cells = sorted((swept / "cells").iterdir())
+    read = curves.Curves.read(cells[0])
+    assert list(read.seeds) == [3, 4] and read.config["learning_rate"] == 0.05
+    assert jaxrl("report", *cells, "--out", tmp_path / "report") == 0
+    assert (tmp_path / "report" / "report.png").exists()
+    assert jaxrl("run", "walk", "--out", cells[0], "--resume") == 2
+    assert "a cell of a sweep" in capsys.readouterr().err
+
+
+def test_resume_needs_no_grid_and_trains_nothing_twice(swept, capsys):
+    before = {p: p.stat().st_mtime_ns for p in swept.glob("programs/*/metrics.parquet")}
+    assert len(before) == 2
+    assert jaxrl("sweep", "walk", "--out", swept, "--resume") == 0
+    assert "4 run directories" in capsys.readouterr().out
+    assert before == {p: p.stat().st_mtime_ns for p in before}
+
+
+def test_interrupted_sweeps_go_on(walk, tmp_path, child_environment):
+    import signal
+    import subprocess
+    import sys
+    import time
+
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", "from jaxrl_suite.runner import cli; import sys; "
+               "sys.exit(cli.main(sys.argv[1:], package='walks'))"]  # fmt: skip
+    grid = ["--grid", "learning_rate=0.1,0.3", *COMMON[2:], "--total-steps", "4000"]
+    slow = ["--work", "20000", "--checkpoint-every", "0.1"]
+    process = subprocess.Popen(
+        [*command, "sweep", "walk", *grid, *slow, "--out", str(out)],
+        env=child_environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    table = out / "programs/0/metrics.parquet"
+    limit = time.monotonic() + 60
+    while not table.exists() and time.monotonic() < limit and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    err = process.communicate(timeout=60)[1]
+    assert process.returncode == 143 and "jaxrl sweep walk" in err and "--resume" in err
+    assert jaxrl("sweep", "walk", "--out", out, "--resume") == 0
+    assert metrics(out / "cells/learning_rate=0.1").num_rows == 2 * 100
+
+
+def test_groups_hold_no_more_than_asked():
+    configs = {str(i): walk.Config(learning_rate=i / 10) for i in range(5)}
+    configs["other"] = dataclasses.replace(configs["0"], hidden=(4, 4))
+    parts = sweep.groups(walk.EXPERIMENT, configs, 2)
+    assert [list(part) for part in parts] == [["0", "1"], ["2", "3"], ["4"], ["other"]]
+
+
+def test_bad_grids_are_refused_before_anything_is_written(tmp_path, capsys):
+    out = tmp_path / "out"
+    for grid, words in (
+        ("learning_rat=1,2", "did you mean learning_rate"),
+        ("learning_rate=1,x", "learning"),
+        ("env=Line,Circl", "one of Line, Circle"),
+        ("learning_rate", "FIELD=A,B,C"),
+    ):
+        assert jaxrl("sweep", "walk", "--grid", grid, "--out", out) == 2
+        err = capsys.readouterr().err
+        assert err.count("\n") == 1 and words in err, err
+        assert not out.exists()
+    assert jaxrl("sweep", "walk", "--out", out) == 2
+    assert "nothing to sweep" in capsys.readouterr().err
+    assert jaxrl("sweep", "walk", "--grid", "learning_rate=1,2") == 2
+    assert "--out DIR" in capsys.readouterr().err
+    assert jaxrl("sweep", "walk", "--out", tmp_path / "none", "--resume") == 2
+    assert "no sweep to resume" in capsys.readouterr().err
+    with pytest.raises(RunError, match="another|sweep of"):
+        sweep.remember(tmp_path / "s", walk.EXPERIMENT, ["x"])
+        sweep.recall(tmp_path / "s", dataclasses.replace(walk.EXPERIMENT, name="other"))
