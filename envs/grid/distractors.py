@@ -59,13 +59,12 @@ class MovingDistractors(wrappers.Wrapper):
         """The state underneath with balls in its grid, for observations and pictures."""
         inside = state.env_state
         columns, rows = state.places[:, 0], state.places[:, 1]
-        free = inside.grid[rows, columns] == cells.EMPTY_CELL
+        free = inside.columns[columns, rows] == cells.EMPTY_CELL
         free = free & jnp.any(state.places != inside.position, axis=1)
         # a ball that is hidden goes to a row that does not exist, which drops it
-        rows = jnp.where(free, rows, inside.grid.shape[0])
-        return dataclasses.replace(
-            inside, grid=inside.grid.at[rows, columns].set(state.looks, mode="drop")
-        )
+        rows = jnp.where(free, rows, inside.columns.shape[1])
+        drawn = inside.columns.at[columns, rows].set(state.looks, mode="drop")
+        return dataclasses.replace(inside, columns=drawn)
 
     def reset(self, key: jax.Array, params: Any = None) -> tuple[Any, DistractorState]:
         key, place_key, color_key = jax.random.split(key, 3)
@@ -89,9 +88,9 @@ class MovingDistractors(wrappers.Wrapper):
         move = jax.random.bits(move_key, (self.number,)) % np.uint32(len(STEP))
         to = state.places + jnp.asarray(STEP)[move]
         # some levels have floor at their very edge, so a ball could leave the array
-        height, width = inside.grid.shape
+        width, height = inside.columns.shape
         free = jnp.all((to >= 0) & (to < jnp.array([width, height])), axis=1)
-        free = free & (inside.grid[to[:, 1], to[:, 0]] == cells.EMPTY_CELL)
+        free = free & (inside.columns[to[:, 0], to[:, 1]] == cells.EMPTY_CELL)
         places = jnp.where(free[:, None], to, state.places)
         state = DistractorState(inside, places, state.looks)
         return self.env.observe(self.drawn(state)), state, reward, terminated, truncated, info

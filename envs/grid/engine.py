@@ -44,18 +44,28 @@ class GridState:
     """A running episode.
 
     Attributes:
-      grid, position, direction, mission, extra: as in `Layout`.
+      columns: `[width, height]` uint8 cells, stored column by column as observations have them.
+      position, direction, mission, extra: as in `Layout`.
       carrying: `[]` uint8, the cell in the agent's hands, `EMPTY` for none.
       time: `[]` int32, steps since the episode began.
     """
 
-    grid: jax.Array
+    columns: jax.Array
     position: jax.Array
     direction: jax.Array
     carrying: jax.Array
     time: jax.Array
     mission: jax.Array
     extra: Any
+
+    @property
+    def grid(self) -> jax.Array:
+        """`[height, width]` uint8 cells, as in `Layout`."""
+        return self.columns.swapaxes(-1, -2)
+
+    def with_grid(self, grid: jax.Array) -> GridState:
+        """The same state with another `[height, width]` grid."""
+        return dataclasses.replace(self, columns=grid.swapaxes(-1, -2))
 
 
 class Transition(NamedTuple):
@@ -165,7 +175,7 @@ class GridWorld(core.Environment[GridState, core.EnvParams]):
     def start(self, layout: Layout) -> GridState:
         """The state at the beginning of an episode on a given level."""
         return GridState(
-            grid=jnp.asarray(layout.grid, jnp.uint8),
+            columns=jnp.asarray(layout.grid, jnp.uint8).T,
             position=jnp.asarray(layout.position, jnp.int32),
             direction=jnp.asarray(layout.direction, jnp.int32),
             carrying=jnp.asarray(cells.EMPTY, jnp.uint8),
@@ -183,10 +193,10 @@ class GridWorld(core.Environment[GridState, core.EnvParams]):
     def observe(self, state: GridState) -> dict[str, jax.Array]:
         """The observation of a state."""
         if self.view == "full":
-            image = view.full(state.grid, state.position, state.direction)
+            image = view.full(state.columns, state.position, state.direction)
         else:
             image = view.egocentric(
-                state.grid,
+                state.columns,
                 state.position,
                 state.direction,
                 state.carrying,
@@ -242,9 +252,8 @@ def act(state: GridState, action: jax.Array) -> tuple[GridState, jax.Array, jax.
     x, y, d = state.position[0], state.position[1], state.direction
     ahead_x = x + (d == 0).astype(jnp.int32) - (d == 2).astype(jnp.int32)
     ahead_y = y + (d == 1).astype(jnp.int32) - (d == 3).astype(jnp.int32)
-    stride = state.grid.shape[-1]
-    flat = state.grid.reshape(-1)
-    index = ahead_y * stride + ahead_x
+    flat = state.columns.reshape(-1)
+    index = ahead_x * state.columns.shape[1] + ahead_y
     ahead = flat.at[index].get(mode="clip")
     kind, color_bits = cells.kind(ahead), ahead & ~cells.KIND_MASK
     empty_hands = state.carrying == cells.EMPTY
@@ -264,7 +273,7 @@ def act(state: GridState, action: jax.Array) -> tuple[GridState, jax.Array, jax.
     now_ahead = jnp.where(picks, cells.EMPTY_CELL, jnp.where(drops, state.carrying, now_ahead))
     after = dataclasses.replace(
         state,
-        grid=flat.at[index].set(now_ahead, mode="drop").reshape(state.grid.shape),
+        columns=flat.at[index].set(now_ahead, mode="drop").reshape(state.columns.shape),
         position=jnp.stack([jnp.where(walks, ahead_x, x), jnp.where(walks, ahead_y, y)]),
         direction=(d + (action == RIGHT) - (action == LEFT)) & 3,
         carrying=jnp.where(picks, ahead, jnp.where(drops, cells.EMPTY_CELL, state.carrying)),

@@ -84,7 +84,7 @@ def import_level(minigrid_env: Any, world: GridWorld) -> GridState:
     families = [EXTRA[c.__name__] for c in type(source).__mro__ if c.__name__ in EXTRA]
     extra = families[0](source) if families else ()
     return GridState(
-        grid=jnp.asarray(grid.reshape(source.height, source.width)),
+        columns=jnp.asarray(grid.reshape(source.height, source.width).T),
         position=_place(source.agent_pos),
         direction=jnp.asarray(int(source.agent_dir), jnp.int32),
         carrying=jnp.asarray(cell_of(source.carrying), jnp.uint8),

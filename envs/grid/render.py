@@ -128,14 +128,14 @@ def tile(cell: int, direction: int | None, highlighted: bool, size: int) -> np.n
 
 @functools.partial(jax.jit, static_argnums=(4, 5))
 def _seen(
-    grid: jax.Array,
+    columns: jax.Array,
     position: jax.Array,
     direction: jax.Array,
     carrying: jax.Array,
     size: int,
     see_through_walls: bool,
 ) -> jax.Array:
-    image = view.egocentric(grid, position, direction, carrying, size, see_through_walls)
+    image = view.egocentric(columns, position, direction, carrying, size, see_through_walls)
     return image[..., 0] != cells.UNSEEN
 
 
@@ -144,7 +144,7 @@ def highlighted(world: GridWorld, state: GridState) -> np.ndarray:
     size = world.view_size
     mask = np.asarray(
         _seen(
-            state.grid,
+            state.columns,
             state.position,
             state.direction,
             state.carrying,

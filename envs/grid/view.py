@@ -15,11 +15,11 @@ import numpy as np
 from envs.grid import cells
 
 
-def crop(grid: jax.Array, position: jax.Array, direction: jax.Array, size: int = 7) -> jax.Array:
+def crop(columns: jax.Array, position: jax.Array, direction: jax.Array, size: int = 7) -> jax.Array:
     """The square in front of the agent, turned so that it looks up.
 
     Args:
-      grid: `[height, width]` uint8 cells.
+      columns: `[width, height]` uint8 cells.
       position: `[2]` int32, column and row of the agent.
       direction: `[]` int32, 0 right, 1 down, 2 left, 3 up.
       size: odd side of the view.
@@ -27,7 +27,7 @@ def crop(grid: jax.Array, position: jax.Array, direction: jax.Array, size: int =
     Returns:
       `[size * size]` uint8 cells, column by column; walls outside the level.
     """
-    height, width = grid.shape
+    width, height = columns.shape
     # how far ahead of the agent and how far to its right each cell of the view is
     column, row = np.divmod(np.arange(size * size, dtype=np.int32), size)
     ahead, right = size - 1 - row, column - size // 2
@@ -37,8 +37,8 @@ def crop(grid: jax.Array, position: jax.Array, direction: jax.Array, size: int =
     y = position[1] + ahead * dy + right * dx
     inside = (x.astype(jnp.uint32) < width) & (y.astype(jnp.uint32) < height)
     # one look-up by a flat index: a third of the time of a slice and four rotations
-    index = jnp.where(inside, y * width + x, 0)
-    found = grid.reshape(-1).at[index].get(mode="promise_in_bounds")
+    index = jnp.where(inside, x * height + y, 0)
+    found = columns.reshape(-1).at[index].get(mode="promise_in_bounds")
     return jnp.where(inside, found, cells.WALL_CELL)
 
 
@@ -91,7 +91,7 @@ def _unpack(rows: list[jax.Array], size: int) -> jax.Array:
 
 
 def egocentric(
-    grid: jax.Array,
+    columns: jax.Array,
     position: jax.Array,
     direction: jax.Array,
     carrying: jax.Array,
@@ -100,7 +100,7 @@ def egocentric(
 ) -> jax.Array:
     """MiniGrid's `image`: `[size, size, 3]` uint8, `[column, row, (object, colour, state)]`."""
     # flat arrays all the way: XLA vectorises along the last axis only, and 49 is better than 7
-    view = crop(grid, position, direction, size)
+    view = crop(columns, position, direction, size)
     own = np.arange(size * size) == (size // 2 + 1) * size - 1
     if not see_through_walls:
         view = cells.materialize(view)
@@ -108,10 +108,10 @@ def egocentric(
     return cells.triples(jnp.where(own, carrying, view)).reshape(size, size, 3)
 
 
-def full(grid: jax.Array, position: jax.Array, direction: jax.Array) -> jax.Array:
+def full(columns: jax.Array, position: jax.Array, direction: jax.Array) -> jax.Array:
     """MiniGrid's `FullyObsWrapper` image: `[width, height, 3]` uint8, the agent drawn in."""
-    height, width = grid.shape
+    width, height = columns.shape
     agent = cells.AGENT | cells.RED << 8 | direction.astype(jnp.uint32) << 16
     here = np.arange(width * height) == position[0] * height + position[1]
-    words = jnp.where(here, agent, cells.words(grid.T.reshape(-1)))
+    words = jnp.where(here, agent, cells.words(columns.reshape(-1)))
     return cells.split_words(words).reshape(width, height, 3)

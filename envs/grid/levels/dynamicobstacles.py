@@ -27,24 +27,24 @@ def _move(key: jax.Array, state: GridState, action: jax.Array) -> GridState:
     agent_x, agent_y = state.position[0], state.position[1]
     dx, dy = np.arange(9) % 3 - 1, np.arange(9) // 3 - 1
 
-    def one(grid: jax.Array, ball: Any) -> tuple[jax.Array, jax.Array]:
+    def one(columns: jax.Array, ball: Any) -> tuple[jax.Array, jax.Array]:
         (x, y), bits = ball
-        around = jax.lax.dynamic_slice(grid, (y - 1, x - 1), (3, 3)).reshape(9)
+        around = jax.lax.dynamic_slice(columns, (x - 1, y - 1), (3, 3)).T.reshape(9)
         free = (around == cells.EMPTY_CELL) & ~((x + dx == agent_x) & (y + dy == agent_y))
         score = jnp.where(free, (bits | 1), 0)
         move = jnp.argmax(score)
         moves = score[move] > 0
         to = jnp.where(moves, jnp.stack([x + move % 3 - 1, y + move // 3 - 1]), ball[0])
-        grid = layout.put(grid, x, y, cells.EMPTY_CELL)
-        return layout.put(grid, to[0], to[1], BALL), to.astype(jnp.int32)
+        columns = columns.at[x, y].set(cells.EMPTY_CELL)
+        return columns.at[to[0], to[1]].set(BALL), to.astype(jnp.int32)
 
     bits = jax.random.bits(key, (state.extra.shape[0], 9))
-    grid, balls = jax.lax.scan(one, state.grid, (state.extra, bits))
-    return dataclasses.replace(state, grid=grid, extra=balls)
+    columns, balls = jax.lax.scan(one, state.columns, (state.extra, bits))
+    return dataclasses.replace(state, columns=columns, extra=balls)
 
 
 def _outcome(t: Transition) -> tuple[jax.Array, jax.Array]:
-    ahead = cells.kind(t.before.grid[t.ahead_index[1], t.ahead_index[0]])
+    ahead = cells.kind(t.before.columns[t.ahead_index[0], t.ahead_index[1]])
     touched = (t.action == FORWARD) & (ahead != cells.EMPTY) & (ahead != cells.GOAL)
     return jnp.where(touched, -1.0, t.reward), t.terminated | touched
 

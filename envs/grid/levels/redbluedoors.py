@@ -37,7 +37,7 @@ def red_blue_doors(
     def outcome(t: Transition) -> tuple[jax.Array, jax.Array]:
         # the blue door opens once an episode at most: opening it ends the episode either way
         opened = (t.action == TOGGLE) & (t.ahead == BLUE_DOOR)
-        red_open = jnp.any(cells.kind(t.before.grid[:, left]) == cells.OPEN_DOOR)
+        red_open = jnp.any(cells.kind(t.before.columns[left]) == cells.OPEN_DOOR)
         reward = jnp.where(opened, jnp.where(red_open, t.success, 0.0), t.reward)
         return reward, t.terminated | opened
 

@@ -17,7 +17,7 @@ from envs.grid.levels.roomgrid import Lattice, random_cell_of
 
 
 def _opened(t: Transition) -> tuple[jax.Array, jax.Array]:
-    now = t.after.grid[t.ahead_index[1], t.ahead_index[0]]
+    now = t.after.columns[t.ahead_index[0], t.ahead_index[1]]
     done = (t.action == TOGGLE) & (cells.kind(now) == cells.OPEN_DOOR)
     return jnp.where(done, t.success, t.reward), t.terminated | done
 

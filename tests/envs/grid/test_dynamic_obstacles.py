@@ -91,7 +91,7 @@ def test_balls_move_uniformly():
     ball = np.uint8(cells.code(cells.BALL, cells.BLUE))
     grid[2, 2], grid[1, 1] = ball, ball
     state = state.replace(
-        grid=jnp.asarray(grid),
+        columns=jnp.asarray(grid).T,
         position=jnp.array([1, 3], jnp.int32),
         extra=jnp.array([[2, 2], [1, 1]], jnp.int32),
     )
@@ -119,8 +119,7 @@ def test_a_ball_that_is_hemmed_in_stays():
     grid = np.full((5, 5), cells.WALL_CELL)
     ball = np.uint8(cells.code(cells.BALL, cells.BLUE))
     grid[2, 2], grid[2, 3], grid[2, 1] = ball, ball, cells.EMPTY_CELL
-    state = state.replace(
-        grid=jnp.asarray(grid),
+    state = state.with_grid(jnp.asarray(grid)).replace(
         position=jnp.array([1, 2], jnp.int32),
         extra=jnp.array([[2, 2], [3, 2]], jnp.int32),
     )
