@@ -140,7 +140,7 @@ class AutoReset(Wrapper):
         return getattr(self.env, "observe", None) if self.mode == "bank" else None
 
     def _draw_bank(self, key: jax.Array, env_params: Any) -> Any:
-        keys = jax.random.split(key, self.bank_size)
+        keys = core.batch_keys(key, self.bank_size)
         observations, states = jax.vmap(self.env.reset, in_axes=(0, None))(keys, env_params)
         return (None if self._observe else observations), states
 

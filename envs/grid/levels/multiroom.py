@@ -26,61 +26,58 @@ DRAWS = 7  # random words a try takes
 
 
 class Chain(NamedTuple):
-    """Rooms placed so far: `[rooms]` int32 each, and `[]` bool `ok` while the chain is unbroken."""
+    """Rooms placed so far. Few arrays, because every one of them costs compilation time.
 
-    left: jax.Array
-    top: jax.Array
-    width: jax.Array
-    height: jax.Array
-    door_x: jax.Array  # where room i is entered
-    door_y: jax.Array
+    Attributes:
+      rooms: `[rooms, 6]` int32: left, top, width, height, and the column and row of the door by which
+        the room is entered.
+      last: `[7]` int32, the last of them and the wall of its door (0 right, 1 down, 2 left, 3 up).
+      count: `[]` int32, rooms placed.
+      ok: `[]` bool, false once a room did not fit.
+    """
+
+    rooms: jax.Array
+    last: jax.Array
     count: jax.Array  # type: ignore[assignment]
     ok: jax.Array
 
 
-class Proposal(NamedTuple):
-    """A room that may or may not fit."""
+def _fits(room: jax.Array, chain: Chain, width: int, height: int) -> jax.Array:
+    """MiniGrid's test: inside the grid, and apart from every room but the one it is entered from.
 
-    left: jax.Array
-    top: jax.Array
-    width: jax.Array
-    height: jax.Array
-    door_x: jax.Array
-    door_y: jax.Array
-    entry_wall: jax.Array
+    Args:
+      room: `[tries, 7]` int32, as `Chain.last`.
+      chain: the rooms so far.
+      width, height: of the grid.
 
-
-def _fits(room: Proposal, chain: Chain, width: int, height: int) -> jax.Array:
-    """MiniGrid's test: inside the grid, and apart from every room but the one it is entered from."""
-    inside = (
-        (room.left >= 0)
-        & (room.top >= 0)
-        & (room.left + room.width <= width)
-        & (room.top + room.height < height)
-    )
+    Returns:
+      `[tries]` bool.
+    """
+    low, high = room[:, :2], room[:, :2] + room[:, 2:4]
+    inside = jnp.all(low >= 0, axis=1) & (high[:, 0] <= width) & (high[:, 1] < height)
     # the asymmetry (< here, <= there) is MiniGrid's own
-    apart = (
-        (room.left + room.width < chain.left)
-        | (chain.left + chain.width <= room.left)
-        | (room.top + room.height < chain.top)
-        | (chain.top + chain.height <= room.top)
-    )
-    earlier = jnp.arange(chain.left.shape[0]) < chain.count - 1
-    return inside & jnp.all(apart | ~earlier)
+    placed_low, placed_high = chain.rooms[:, :2], chain.rooms[:, :2] + chain.rooms[:, 2:4]
+    apart = (high[:, None] < placed_low) | (placed_high <= low[:, None])
+    earlier = jnp.arange(chain.rooms.shape[0]) < chain.count - 1
+    return inside & jnp.all(jnp.any(apart, axis=2) | ~earlier, axis=1)
 
 
-def _propose(bits: jax.Array, chain: Chain, entry_wall: jax.Array, max_size: int) -> Proposal:
-    """A next room behind a random exit of the last one; walls are 0 right, 1 down, 2 left, 3 up."""
+def _propose(bits: jax.Array, last: jax.Array, max_size: int) -> jax.Array:
+    """Next rooms behind random exits of the last one: `[tries, 7]` int32 as `Chain.last`.
+
+    Args:
+      bits: `[tries, 7]` uint32 random words.
+      last: `[7]` int32, the last room.
+      max_size: largest side of a room.
+    """
 
     def uniform(k: int, low: Any, high: Any) -> jax.Array:
         span = (jnp.asarray(high) - low).astype(jnp.uint32)
-        return (bits[k] % span).astype(jnp.int32) + low
+        return (bits[:, k] % span).astype(jnp.int32) + low
 
-    last = chain.count - 1
-    left, top = chain.left[last], chain.top[last]
-    width, height = chain.width[last], chain.height[last]
+    left, top, width, height = last[0], last[1], last[2], last[3]
     exit_wall = uniform(0, 0, 3)  # one of the three walls that are not the entry
-    exit_wall = exit_wall + (exit_wall >= entry_wall)
+    exit_wall = exit_wall + (exit_wall >= last[6])
     along_x, along_y = left + uniform(1, 1, width - 1), top + uniform(2, 1, height - 1)
     door_x = jnp.where(exit_wall == 0, left + width - 1, jnp.where(exit_wall == 2, left, along_x))
     door_y = jnp.where(exit_wall == 1, top + height - 1, jnp.where(exit_wall == 3, top, along_y))
@@ -91,44 +88,42 @@ def _propose(bits: jax.Array, chain: Chain, entry_wall: jax.Array, max_size: int
     side_y = uniform(6, door_y - new_height + 2, door_y)
     new_left = jnp.where(entry == 0, door_x - new_width + 1, jnp.where(entry == 2, door_x, side_x))
     new_top = jnp.where(entry == 1, door_y - new_height + 1, jnp.where(entry == 3, door_y, side_y))
-    return Proposal(new_left, new_top, new_width, new_height, door_x, door_y, entry)
+    fields = [new_left, new_top, new_width, new_height, door_x, door_y, entry]
+    return jnp.stack(fields, axis=1)
 
 
 def _chain(
-    key: jax.Array, rooms: int, length: jax.Array, max_size: int, width: int, height: int
+    draws: jax.Array, rooms: int, length: jax.Array, max_size: int, width: int, height: int
 ) -> Chain:
-    """One attempt at a chain of `length` rooms (at most `rooms`)."""
-    # every draw of the attempt at once: each separate draw would cost a second of compilation
-    draws = jax.random.bits(key, (4 + (rooms - 1) * TRIES * DRAWS,))
+    """One attempt at a chain of `length` rooms (at most `rooms`) from `[_draws(rooms)]` uint32."""
     bits = draws[4:].reshape(rooms - 1, TRIES, DRAWS)
-    zeros = jnp.zeros(rooms, jnp.int32)
-    x = (draws[0] % np.uint32(width - 2)).astype(jnp.int32)
-    y = (draws[1] % np.uint32(width - 2)).astype(jnp.int32)
-    sizes = (draws[2:4] % np.uint32(max_size + 1 - MIN_ROOM_SIZE)).astype(jnp.int32) + MIN_ROOM_SIZE
-    empty = Chain(zeros, zeros, zeros, zeros, zeros, zeros, jnp.int32(0), jnp.asarray(True))
-    first = Proposal(x, y, sizes[0], sizes[1], x, y, jnp.int32(2))
+    corner = draws[:2] % np.uint32(width - 2)
+    sizes = draws[2:4] % np.uint32(max_size + 1 - MIN_ROOM_SIZE) + np.uint32(MIN_ROOM_SIZE)
+    first = jnp.concatenate([corner, sizes, corner, jnp.full(1, 2, jnp.uint32)]).astype(jnp.int32)
+    nothing = Chain(jnp.zeros((rooms, 6), jnp.int32), first, jnp.int32(0), jnp.asarray(True))
+    ok = _fits(first[None], nothing, width, height)[0]
+    start = nothing._replace(rooms=nothing.rooms.at[0].set(first[:6]), count=jnp.int32(1), ok=ok)
 
-    def add(chain: Chain, room: Proposal, fits: jax.Array) -> Chain:
-        here = (jnp.arange(rooms) == chain.count) & fits
-        fields = [jnp.where(here, new, old) for new, old in zip(room[:6], chain[:6], strict=True)]
-        return Chain(*fields, count=chain.count + fits, ok=chain.ok)  # type: ignore[misc]
-
-    chain = add(empty, first, _fits(first, empty, width, height))
-    chain = chain._replace(ok=chain.count == 1)
-
-    def extend(carry: tuple[Chain, jax.Array], bits: jax.Array) -> tuple[Any, None]:
-        chain, entry_wall = carry
-        proposals = jax.vmap(lambda b: _propose(b, chain, entry_wall, max_size))(bits)
-        fits = jax.vmap(lambda p: _fits(p, chain, width, height))(proposals)
-        which = jnp.argmax(fits)  # the first of the eight tries that fits
-        room = jax.tree.map(lambda x: x[which], proposals)
+    def extend(chain: Chain, bits: jax.Array) -> tuple[Chain, None]:
+        proposals = _propose(bits, chain.last, max_size)
+        fits = _fits(proposals, chain, width, height)
+        room = proposals[jnp.argmax(fits)]  # the first of the eight tries that fits
         wanted = chain.ok & (chain.count < length)
-        placed = wanted & fits[which]
-        chain = add(chain, room, placed)._replace(ok=chain.ok & (placed | ~wanted))
-        return (chain, jnp.where(placed, room.entry_wall, entry_wall)), None
+        placed = wanted & jnp.any(fits)
+        here = (jnp.arange(rooms) == chain.count) & placed
+        return Chain(
+            rooms=jnp.where(here[:, None], room[:6], chain.rooms),
+            last=jnp.where(placed, room, chain.last),
+            count=chain.count + placed,
+            ok=chain.ok & (placed | ~wanted),
+        ), None
 
-    (chain, _), _ = jax.lax.scan(extend, (chain, jnp.int32(2)), bits)
-    return chain
+    return jax.lax.scan(extend, start, bits)[0]
+
+
+def _draws(rooms: int) -> int:
+    """How many random words an attempt at a chain takes."""
+    return 4 + (rooms - 1) * TRIES * DRAWS
 
 
 def multi_room(
@@ -146,45 +141,55 @@ def multi_room(
     if max_room_size < MIN_ROOM_SIZE:
         raise ValueError(f"max_room_size={max_room_size!r}: at least {MIN_ROOM_SIZE}")
 
+    words, size = _draws(max_rooms), (max_room_size, width, height)
+
     def generate(key: jax.Array) -> Layout:
-        chain_key, draws_key, goal_key = jax.random.split(key, 3)
-        draws = jax.random.bits(draws_key, (7 + max_rooms,))
-        length = (draws[0] % np.uint32(max_rooms + 1 - min_rooms)).astype(jnp.int32) + min_rooms
+        # the words of an attempt and, with the first, of all that is drawn once: every draw of its own
+        # would cost half a second of compilation
+        once = 7 + max_rooms
 
-        def attempt(carry: tuple[jax.Array, Chain]) -> tuple[jax.Array, Chain]:
-            count, _ = carry
-            now = jax.random.fold_in(chain_key, count)
-            return count + 1, _chain(now, max_rooms, length, max_room_size, width, height)
+        def attempt(carry: tuple[jax.Array, jax.Array, Chain]) -> tuple[Any, ...]:
+            count, draws, _ = carry
+            now = jax.random.bits(jax.random.fold_in(key, count), (once + words,))
+            draws = jnp.where(count == 0, now[:once], draws)
+            spread = draws[0] % np.uint32(max_rooms + 1 - min_rooms)
+            length = spread.astype(jnp.int32) + min_rooms
+            return count + 1, draws, _chain(now[once:], max_rooms, length, *size)
 
-        zeros = jnp.zeros(max_rooms, jnp.int32)
-        nothing = Chain(*(zeros,) * 6, count=jnp.int32(0), ok=jnp.asarray(False))
-        _, chain = jax.lax.while_loop(lambda c: ~c[1].ok, attempt, (jnp.int32(0), nothing))
+        nothing = Chain(
+            jnp.zeros((max_rooms, 6), jnp.int32),
+            jnp.zeros(7, jnp.int32),
+            jnp.int32(0),
+            jnp.asarray(False),
+        )
+        start = (jnp.int32(0), jnp.zeros(once, jnp.uint32), nothing)
+        _, draws, chain = jax.lax.while_loop(lambda c: ~c[2].ok, attempt, start)
 
         shape = (height, width)
         # a door's colour differs from the one before: a step of 1 to 5 around the six colours
         steps = 1 + draws[7:] % np.uint32(5)
         colors = (draws[1] % np.uint32(6) + jnp.cumsum(steps)) % np.uint32(6)
         used = jnp.arange(max_rooms) < chain.count
-        outlines = jax.vmap(functools.partial(layout.outline, shape))(*chain[:4])
+        outlines = jax.vmap(functools.partial(layout.outline, shape))(*chain.rooms[:, :4].T)
         walls = jnp.any(outlines & used[:, None, None], axis=0)
         grid = jnp.where(walls, cells.WALL_CELL, cells.EMPTY_CELL)
         # no later room reaches the wall that two rooms share, so doors can all be drawn last
-        rows = jnp.where(used.at[0].set(False), chain.door_y, height)
+        rows = jnp.where(used & (jnp.arange(max_rooms) > 0), chain.rooms[:, 5], height)
         doors = cells.cell(cells.CLOSED_DOOR, colors)
-        grid = grid.at[rows, chain.door_x].set(doors, mode="drop")
+        grid = grid.at[rows, chain.rooms[:, 4]].set(doors, mode="drop")
 
-        def inside(i: jax.typing.ArrayLike, x: jax.Array, y: jax.Array) -> jax.Array:
-            left, top, wide, high = (field[i] for field in chain[:4])
-            x = left + 1 + (x % (wide - 2).astype(jnp.uint32)).astype(jnp.int32)
-            y = top + 1 + (y % (high - 2).astype(jnp.uint32)).astype(jnp.int32)
-            return jnp.stack([x, y])
+        def inside(room: jax.Array, bits: jax.Array) -> jax.Array:
+            span = (room[2:4] - 2).astype(jnp.uint32)
+            return room[:2] + 1 + (bits % span).astype(jnp.int32)
 
         # a room's inner cells are all free, so a draw of column and row is uniform over them
-        agent = inside(0, draws[3], draws[4])
-        goal = inside(chain.count - 1, draws[5], draws[6])
+        agent = inside(chain.rooms[0], draws[3:5])
+        goal = inside(chain.last, draws[5:7])
         if min_rooms == 1:  # agent and goal may share a room
-            room = layout.rectangle(shape, *(field[chain.count - 1] for field in chain[:4]))
-            goal = layout.random_free(goal_key, grid, room, agent)
+            room = layout.rectangle(shape, *chain.last[:4])
+            goal = layout.random_free(
+                jax.random.fold_in(key, np.uint32(2**32 - 1)), grid, room, agent
+            )
         grid = layout.put(grid, goal[0], goal[1], cells.GOAL_CELL)
         return Layout(grid, agent, (draws[2] % np.uint32(4)).astype(jnp.int32))
 
