@@ -2,11 +2,13 @@
 
     jaxrl bench environments [--levels Empty-8x8 DoorKey-8x8 ...] [--envs 1024] [--repeats 7]
 
-Every candidate of a level runs in one process, interleaved, after a warm-up; a repeat is one jitted
-scan of `--steps` steps of all environments with auto-reset on, and adds every observation to a total
-of its shape, so that no work can be left out. navix and xminigrid run with their own defaults (navix
-observes the whole grid) and navix also with its first-person view; Farama MiniGrid runs one
-environment in one thread, as it is used. Written to `docs/results/environments.{json,md}`.
+Every candidate of a level runs in one process, in turns, after a warm-up. A call is one jitted scan
+of `--steps` steps of all environments with auto-reset on, which adds every observation to a total of
+its shape, so that no work can be left out; it is repeated to last `--seconds`. This suite and navix
+run with both kinds of observation, the whole grid (navix's default) and the agent's view; XLand-
+MiniGrid with its own, the agent's view. Ratios are taken between equal kinds, turn by turn. Farama
+MiniGrid runs one environment in one thread, as it is used. Written to
+`docs/results/environments.{json,md}`, again after every level.
 """
 
 from __future__ import annotations
@@ -23,50 +25,51 @@ import envs
 from benchmarks import _harness
 from jaxrl_suite import distributions
 
+SIZES = ("5x5", "6x6", "8x8", "16x16")
 NAVIX = {
-    "Empty-8x8": "Navix-Empty-8x8-v0",
-    "Empty-16x16": "Navix-Empty-16x16-v0",
-    "DoorKey-8x8": "Navix-DoorKey-8x8-v0",
+    **{f"Empty-{n}": f"Navix-Empty-{n}-v0" for n in SIZES},
+    **{f"Empty-Random-{n}": f"Navix-Empty-Random-{n}-v0" for n in SIZES},
+    **{f"DoorKey-{n}": f"Navix-DoorKey-{n}-v0" for n in SIZES},
     "FourRooms": "Navix-FourRooms-v0",
-    "KeyCorridorS3R3": "Navix-KeyCorridorS3R3-v0",
-    "LavaGapS7": "Navix-LavaGap-S7-v0",
-    "SimpleCrossingS9N2": "Navix-SimpleCrossingS9N2-v0",
-    "DistShift1": "Navix-DistShift1-v0",
-    "Dynamic-Obstacles-8x8": "Navix-Dynamic-Obstacles-8x8-v0",
+    **{f"KeyCorridor{n}": f"Navix-KeyCorridor{n}-v0" for n in ("S3R1", "S3R2", "S3R3", "S6R3")},
+    **{f"LavaGap{n}": f"Navix-LavaGap{n}-v0" for n in ("S5", "S6", "S7")},
+    **{f"SimpleCrossing{n}": f"Navix-SimpleCrossing{n}-v0" for n in ("S9N1", "S9N2", "S11N5")},
+    **{f"DistShift{n}": f"Navix-DistShift{n}-v0" for n in (1, 2)},
+    **{f"Dynamic-Obstacles-{n}": f"Navix-Dynamic-Obstacles-{n}-v0" for n in SIZES},
+    **{f"GoToDoor-{n}": f"Navix-GoToDoor-{n}-v0" for n in ("5x5", "6x6", "8x8")},
 }
 XMINIGRID = {
-    "Empty-8x8": "MiniGrid-Empty-8x8",
-    "Empty-16x16": "MiniGrid-Empty-16x16",
-    "DoorKey-8x8": "MiniGrid-DoorKey-8x8",
+    **{f"Empty-{n}": f"MiniGrid-Empty-{n}" for n in SIZES},
+    **{f"Empty-Random-{n}": f"MiniGrid-EmptyRandom-{n}" for n in SIZES},
+    **{f"DoorKey-{n}": f"MiniGrid-DoorKey-{n}" for n in SIZES},
     "FourRooms": "MiniGrid-FourRooms",
     "LockedRoom": "MiniGrid-LockedRoom",
     "MemoryS9": "MiniGrid-MemoryS8",
+    "Playground": "MiniGrid-Playground",
     "Unlock": "MiniGrid-Unlock",
     "UnlockPickup": "MiniGrid-UnlockPickUp",
     "BlockedUnlockPickup": "MiniGrid-BlockedUnlockPickUp",
 }
-LEVELS = (
-    "Empty-8x8",
-    "Empty-16x16",
-    "DoorKey-8x8",
-    "FourRooms",
+FIRST = ("Empty-8x8", "DoorKey-8x8", "FourRooms")
+ALONE = (  # no other JAX suite has these
     "MultiRoom-N2-S4",
     "MultiRoom-N4-S5",
     "MultiRoom-N6",
-    "KeyCorridorS3R3",
-    "LavaGapS7",
-    "SimpleCrossingS9N2",
-    "DistShift1",
-    "Dynamic-Obstacles-8x8",
-    "LockedRoom",
-    "MemoryS9",
-    "Unlock",
-    "UnlockPickup",
-    "BlockedUnlockPickup",
-    "RedBlueDoors-8x8",
+    "Corridors-N4-L10",
+    "LavaCrossingS9N2",
+    "Fetch-8x8-N3",
+    "GoToObject-8x8-N2",
     "PutNear-8x8-N3",
+    "RedBlueDoors-8x8",
     "ObstructedMaze-1Dlh",
+    "ObstructedMaze-Full",
 )
+LEVELS = tuple(dict.fromkeys((*FIRST, *ALONE, *NAVIX, *XMINIGRID)))
+
+# what a candidate is called in the results
+OURS, OURS_FULL = "jaxrl_suite", "jaxrl_suite, full view"
+NAVIX_FULL, NAVIX_OWN, XLAND = "navix, full view", "navix", "xminigrid"
+PAIRS = ((OURS, NAVIX_OWN), (OURS_FULL, NAVIX_FULL), (OURS, XLAND))
 
 Candidate = Callable[[], Any]
 
@@ -173,12 +176,14 @@ def xminigrid(level: str, num_envs: int, steps: int) -> Candidate:
     return _scan(step, state, num_envs, env.num_actions(params), steps)
 
 
-def farama_rate(level: str, seconds: float = 1.0) -> float:
-    """Steps per second of one Farama MiniGrid environment in one thread."""
+def farama_rate(level: str, seconds: float = 0.5) -> float | None:
+    """Steps per second of one Farama MiniGrid environment in one thread; None if it has no such."""
     import gymnasium
     import minigrid  # noqa: F401  registers the levels
 
     name, version = (level[:-3], level[-3:]) if level[-3:-1] == "-v" else (level, "-v0")
+    if f"MiniGrid-{name}{version}" not in gymnasium.registry:
+        return None
     env = gymnasium.make(f"MiniGrid-{name}{version}").unwrapped
     env.reset(seed=0)
     env.action_space.seed(0)
@@ -194,54 +199,65 @@ def farama_rate(level: str, seconds: float = 1.0) -> float:
 
 def candidates(level: str, num_envs: int, steps: int) -> dict[str, Candidate]:
     """Everything that can run `level`, by name."""
-    found: dict[str, Candidate] = {"jaxrl_suite": ours(level, num_envs, steps)}
+    found = {
+        OURS: ours(level, num_envs, steps),
+        OURS_FULL: ours(level, num_envs, steps, view="full"),
+    }
     if level in NAVIX:
-        found["jaxrl_suite, full view"] = ours(level, num_envs, steps, view="full")
-        found["navix"] = navix(level, num_envs, steps)
-        found["navix first person"] = navix(level, num_envs, steps, first_person=True)
+        found[NAVIX_OWN] = navix(level, num_envs, steps, first_person=True)
+        found[NAVIX_FULL] = navix(level, num_envs, steps)
     if level in XMINIGRID:
-        found["xminigrid"] = xminigrid(level, num_envs, steps)
+        found[XLAND] = xminigrid(level, num_envs, steps)
     return found
 
 
-def measure(level: str, num_envs: int, steps: int, repeats: int) -> dict[str, Any]:
-    """One row of the table: steps/s of every candidate and ratios to the fastest peer."""
-    times = _harness.interleave(candidates(level, num_envs, steps), repeats)
-    rates = {name: [num_envs * steps / t for t in ts] for name, ts in times.items()}
-    own = rates["jaxrl_suite"]
+def lasting(candidate: Candidate, seconds: float) -> tuple[Candidate, int]:
+    """`candidate` repeated until it takes `seconds`, and how many calls those are."""
+    candidate()  # compiles
+    start = time.perf_counter()
+    candidate()
+    calls = max(1, round(seconds / (time.perf_counter() - start)))
+    return (lambda: [candidate() for _ in range(calls)][-1]), calls
+
+
+def measure(
+    level: str, num_envs: int, steps: int, repeats: int, seconds: float = 0.3
+) -> dict[str, Any]:
+    """One row of the table: steps/s of every candidate, and ratios between equal kinds of view."""
+    found = candidates(level, num_envs, steps)
+    repeated = {name: lasting(candidate, seconds) for name, candidate in found.items()}
+    times = _harness.interleave({name: run for name, (run, _) in repeated.items()}, repeats)
+    rates = {
+        name: [num_envs * steps * repeated[name][1] / t for t in ts] for name, ts in times.items()
+    }
     ratios = {
-        name: _harness.spread([a / b for a, b in zip(own, rate, strict=True)])
-        for name, rate in rates.items()
-        if not name.startswith("jaxrl_suite")
+        f"{own} / {peer}": [a / b for a, b in zip(rates[own], rates[peer], strict=True)]
+        for own, peer in PAIRS
+        if peer in rates
     }
     return {
         "level": level,
         "steps_per_second": {name: _harness.spread(rate) for name, rate in rates.items()},
         "minigrid": farama_rate(level),
-        "ratio_to": ratios,
+        "ratios": {name: _harness.spread(ratio) for name, ratio in ratios.items()},
     }
 
 
 def _row(result: dict[str, Any]) -> list[str]:
-    rates, ratios = result["steps_per_second"], result["ratio_to"]
+    rates, ratios = result["steps_per_second"], result["ratios"]
 
     def rate(name: str) -> str:
         return f"{rates[name]['median'] / 1e6:.2f} M" if name in rates else "-"
 
-    peers = {k: v for k, v in ratios.items()}
-    slowest = min(peers.values(), key=lambda r: r["median"], default=None)
-    ratio = "-" if slowest is None else _harness.show_ratio(slowest)
-    farama = rates["jaxrl_suite"]["median"] / result["minigrid"]
+    def ratio(own: str, peer: str) -> str:
+        name = f"{own} / {peer}"
+        return _harness.show_ratio(ratios[name]) if name in ratios else "-"
+
     return [
         result["level"],
-        rate("jaxrl_suite"),
-        rate("jaxrl_suite, full view"),
-        rate("navix"),
-        rate("navix first person"),
-        rate("xminigrid"),
-        f"{result['minigrid'] / 1e3:.1f} k",
-        ratio,
-        f"{farama:.0f}",
+        *(rate(name) for name in (OURS, NAVIX_OWN, XLAND, OURS_FULL, NAVIX_FULL)),
+        *(ratio(own, peer) for own, peer in PAIRS),
+        "-" if result["minigrid"] is None else f"{result['minigrid'] / 1e3:.1f} k",
     ]
 
 
@@ -250,31 +266,39 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="jaxrl bench environments", description=__doc__)
     parser.add_argument("--levels", nargs="*", default=list(LEVELS))
     parser.add_argument("--envs", type=int, default=1024)
-    parser.add_argument("--steps", type=int, default=256)
+    parser.add_argument("--steps", type=int, default=128)
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=0.3)
     options = parser.parse_args(argv)
-    results = []
+    results: list[dict[str, Any]] = []
     for level in options.levels:
-        results.append(measure(level, options.envs, options.steps, options.repeats))
-        print(" | ".join(_row(results[-1])), flush=True)
+        row = measure(level, options.envs, options.steps, options.repeats, options.seconds)
+        results.append(row)
+        print(" | ".join(_row(row)), flush=True)
+        _write(options, results)
+
+
+def _write(options: argparse.Namespace, results: list[dict[str, Any]]) -> None:
     _harness.write(
         "environments",
         title="Environment steps per second",
         header=[
             "level",
             "jaxrl_suite",
-            "jaxrl_suite, full view",
             "navix",
-            "navix, first person",
             "xminigrid",
+            "jaxrl_suite, full view",
+            "navix, full view",
+            "ratio to navix (min to max)",
+            "the same, full view",
+            "ratio to xminigrid",
             "MiniGrid, 1 env",
-            "ratio to the fastest JAX peer (min to max)",
-            "ratio to MiniGrid",
         ],
         rows=[_row(r) for r in results],
-        notes=f"{options.envs} environments, {options.steps} steps a repeat, "
-        f"{options.repeats} interleaved repeats, medians; random actions, observations added up, "
-        "auto-reset on (`bank` where it is the level's default).",
+        notes=f"{options.envs} environments, {options.repeats} turns of about {options.seconds} s, "
+        "medians; random actions, observations added up, auto-reset on (`bank` where it is the "
+        "level's default). Unless it says full view, observations are the agent's 7 x 7 view, "
+        "in this suite with MiniGrid's occlusion, which navix leaves out.",
         data={"options": vars(options), "results": results},
     )
 

@@ -88,9 +88,9 @@ def random_free(
 
 def random_color(key: jax.Array) -> jax.Array:
     """A uniform colour, `[]` uint8."""
-    return jax.random.randint(key, (), 0, 6).astype(jnp.uint8)
+    return (jax.random.bits(key) % np.uint32(6)).astype(jnp.uint8)
 
 
 def random_direction(key: jax.Array) -> jax.Array:
     """A uniform direction, `[]` int32."""
-    return jax.random.randint(key, (), 0, 4)
+    return (jax.random.bits(key) & 3).astype(jnp.int32)

@@ -13,6 +13,7 @@ import numpy as np
 
 from envs.grid import cells
 from envs.grid.engine import Layout, Level
+from envs.grid.levels import draw
 
 STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))
 
@@ -68,7 +69,7 @@ def corridors(
         grids[arm, paths[arm, -1, 1], paths[arm, -1, 0]] = cells.GOAL_CELL
 
     def generate(key: jax.Array) -> Layout:
-        arm = jax.random.randint(key, (), 0, arms) if random_goal else goal_arm
+        arm = draw.integer(key, 0, arms) if random_goal else goal_arm
         centre = jnp.full(2, side // 2, jnp.int32)
         return Layout(jnp.asarray(grids)[arm], centre, jnp.int32(0))
 

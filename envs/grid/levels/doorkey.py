@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from envs.grid import cells, layout
 from envs.grid.engine import Layout, Level
+from envs.grid.levels import draw
 
 
 def door_key(size: int = 8, max_steps: int | None = None, name: str = "DoorKey") -> Level:
@@ -22,12 +23,12 @@ def door_key(size: int = 8, max_steps: int | None = None, name: str = "DoorKey")
 
     def generate(key: jax.Array) -> Layout:
         split_key, agent_key, turn_key, door_y_key, key_key = jax.random.split(key, 5)
-        split = jax.random.randint(split_key, (), 2, size - 2)
+        split = draw.integer(split_key, 2, size - 2)
         columns = jnp.arange(size)[None, :]
         grid = jnp.where(columns == split, cells.WALL_CELL, base)
         left = jnp.broadcast_to(columns < split, grid.shape)
         agent = layout.random_free(agent_key, grid, left)
-        grid = layout.put(grid, split, jax.random.randint(door_y_key, (), 1, size - 2), door)
+        grid = layout.put(grid, split, draw.integer(door_y_key, 1, size - 2), door)
         at = layout.random_free(key_key, grid, left, agent)
         grid = layout.put(grid, at[0], at[1], key_cell)
         return Layout(grid, agent, layout.random_direction(turn_key))
