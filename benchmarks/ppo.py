@@ -4,8 +4,9 @@
 
 64 environments x 128 steps, 4 epochs x 4 minibatches, two hidden layers of 64, CartPole. A repeat
 trains from scratch; compilation is not counted. rejax runs in a process of its own (it needs gymnax
-0.0.9: `pip install rejax==0.1.3 gymnax==0.0.9`), in turns with ours. Eight seeds by `vmap` are set
-against one seed times eight. Written to `docs/results/ppo.{json,md}`.
+0.0.9: `pip install rejax==0.1.3 gymnax==0.0.9`), in turns with ours. Eight seeds by `vmap`, laid over
+one CPU device a core as the runner does, are set against one seed times eight. Written to
+`docs/results/ppo.{json,md}`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import jax
 import envs
 from benchmarks import _harness
 from jaxrl_suite.agents import ppo
+from jaxrl_suite.runner import cpu_devices, segment
 
 SETTINGS: dict[str, Any] = {
     "env": "CartPole-v1",
@@ -52,6 +54,7 @@ def ours(seeds: int) -> Callable[[], Any]:
 
     run = jax.jit(jax.vmap(train) if seeds > 1 else lambda k: train(k[0]))
     keys = jax.random.split(jax.random.key(0), seeds)
+    keys = jax.device_put(keys, segment.layout(seeds, jax.local_devices())[0])
     return lambda: run(keys)
 
 
@@ -85,6 +88,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=7)
     options = parser.parse_args(argv)
     steps = SETTINGS["total_steps"]
+    cpu_devices.configure(8)
 
     candidates: dict[str, Callable[[], Any]] = {"one": ours(1), "eight": ours(8)}
     peer_seconds: list[float] = []

@@ -15,6 +15,7 @@ from jaxrl_suite.experiment import ConfigError
 from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions
 
 MODES = ("std", "release", "none")
+FLOOR = 0.1  # least deviation, as a share of the mean
 
 
 class Moments(NamedTuple):
@@ -67,12 +68,15 @@ def std(moments: Moments) -> jax.Array:
 def apply(moments: Moments, bonus: jax.Array, mode: str) -> tuple[jax.Array, Moments]:
     """`bonus` `[T, N]` divided by the running deviation, this rollout included, and the moments.
 
-    The mean is not subtracted: a bonus stays positive. With `mode="none"` nothing changes.
+    The mean is not subtracted: a bonus stays positive. The divisor is a tenth of the mean at least,
+    or a bonus that hardly varies (a count of observations that never repeat) would be blown up.
+    With `mode="none"` nothing changes.
     """
     if mode == "none":
         return bonus, moments
     moments = observe(moments, bonus, mode)
-    return bonus / (std(moments) + 1e-8), moments
+    divisor = jnp.maximum(std(moments), FLOOR * jnp.abs(moments.mean))
+    return bonus / (divisor + 1e-8), moments
 
 
 class ScaledState(NamedTuple):

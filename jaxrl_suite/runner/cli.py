@@ -246,8 +246,10 @@ def _grid(spec: Spec, arguments: Sequence[str]) -> tuple[list[str], dict[str, li
 
 def _as_option(spec: Spec, name: str, value: str) -> list[str]:
     """`--name value`, or the flag of a field that is true or false."""
-    flag = name.replace("_", "-")
-    if isinstance(getattr(spec.config(), name), bool):
+    flag, default = name.replace("_", "-"), getattr(spec.config(), name)
+    if default is None and value.lower() == "none":
+        value = "None"
+    if isinstance(default, bool):
         words = {"true": f"--{flag}", "false": f"--no-{flag}"}
         if value.lower() not in words:
             raise RunError(f"grid={name}={value}: true or false")

@@ -68,6 +68,14 @@ def test_members_with_one_name_are_told_apart():
     assert {"x0_1/rollouts", "x0_2/rollouts"} <= set(metrics)
 
 
+def test_a_constant_bonus_is_not_blown_up():
+    ones = jnp.ones((T, N))
+    moments = scale.init()
+    for _ in range(3):
+        extra, moments = scale.apply(moments, ones, "std")
+    np.testing.assert_allclose(extra, 10.0, rtol=1e-5)
+
+
 def test_a_product_is_normalised_as_a_whole():
     data = transitions()
     x, y, _ = np.moveaxis(np.asarray(data.next_observation), -1, 0)

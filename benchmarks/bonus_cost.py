@@ -1,0 +1,87 @@
+"""What each exploration bonus costs: PPO's training steps per second with and without it.
+
+    jaxrl bench bonus_cost [--env MultiRoom-N4-S5] [--repeats 5] [--features 128]
+
+One seed of the `e3b` script's PPO (64 environments x 32 steps, 3 epochs x 4 minibatches); embeddings
+of `--features` numbers. A repeat is 20 updates; the bonuses take turns. Written to
+`docs/results/bonus_cost.{json,md}`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from benchmarks import _harness
+from experiments import e3b
+
+UPDATES = 20
+BONUSES = (
+    "none",
+    "e3b",
+    "rnd",
+    "noveld",
+    "icm",
+    "ride",
+    "episodic_observation",
+    "global_observation",
+    "e3b*noveld",
+)
+
+
+def training(bonus: str, env: str, features: int) -> tuple[Callable[[], Any], int]:
+    """A function that does `UPDATES` updates, and their environment steps."""
+    config = e3b.Config(bonus=bonus, env=env, features=features)
+    experiment = e3b.build(config)
+
+    @jax.jit
+    def run(state: Any) -> Any:
+        def update(state: Any, _: None) -> tuple[Any, Any]:
+            return experiment.update(state)[0], None
+
+        return jax.lax.scan(update, state, None, length=UPDATES)[0]
+
+    states = [jax.jit(experiment.init)(jax.random.key(0))]
+
+    def go() -> Any:
+        states[0] = run(states[0])
+        return states[0]
+
+    return go, UPDATES * experiment.steps_per_update
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Measures, prints and writes the table."""
+    parser = argparse.ArgumentParser(prog="jaxrl bench bonus_cost", description=__doc__)
+    parser.add_argument("--env", default="MultiRoom-N4-S5")
+    parser.add_argument("--features", type=int, default=128, help="size of an embedding")
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args(argv)
+
+    made = {name: training(name, options.env, options.features) for name in BONUSES}
+    steps = made["none"][1]
+    times = _harness.interleave({name: run for name, (run, _) in made.items()}, options.repeats)
+    rows = []
+    for name in BONUSES:
+        ratio = [t / none - 1 for t, none in zip(times[name], times["none"], strict=True)]
+        cost = {key: 100 * value for key, value in _harness.spread(ratio).items()}
+        shown = f"{cost['median']:.0f}% ({cost['min']:.0f} to {cost['max']:.0f})"
+        rate = steps / _harness.spread(times[name])["median"]
+        rows.append([f"`{name}`", f"{rate / 1e3:.1f} k", "-" if name == "none" else shown])
+        print(" | ".join(rows[-1]))
+    _harness.write(
+        "bonus_cost",
+        title="What exploration bonuses cost",
+        header=["bonus", "env steps/s", "time added to PPO's update (min to max)"],
+        rows=rows,
+        notes=f"{options.env}, one seed, embeddings of {options.features}, {UPDATES} updates a "
+        f"repeat, {options.repeats} interleaved repeats, medians; compilation not counted.",
+        data={"env": options.env, "features": options.features, "seconds": times},
+    )
+
+
+if __name__ == "__main__":
+    main()
