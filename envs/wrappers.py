@@ -23,8 +23,8 @@ class Wrapper(core.Environment[Any, Any]):
         self.env = env
 
     def __getattr__(self, attribute: str) -> Any:
-        # a wrapper with a state of its own must not hand that state to the environment's `observe`
-        if attribute.startswith("__") or attribute in ("env", "observe"):
+        # a wrapper with a state of its own must not hand that state to the environment
+        if attribute.startswith("__") or attribute in ("env", "observe", "compact", "expand"):
             raise AttributeError(attribute)
         return getattr(self.env, attribute)
 
@@ -92,7 +92,7 @@ class AutoResetParams:
     Attributes:
       env: parameters of the environment inside.
       bank: `(observations, states)` with a leading axis of `bank_size`, or None when resets are
-        exact; the observations are None where the environment can `observe` a state.
+        exact; observations are in compact form where the environment has one.
     """
 
     env: Any
@@ -110,6 +110,9 @@ class AutoReset(Wrapper):
     (`refresh`, which training loops call before every rollout) and starts each episode on a uniform
     choice of them: the same distribution of levels and a fraction of the cost, but several
     environments may get the same level between two refreshes.
+
+    An environment may offer `compact(state)`, an observation in few words, and `expand(compact)`, the
+    observation itself. The first observation of the next episode is then chosen in compact form.
 
     Args:
       env: any environment without auto-reset.
@@ -134,15 +137,21 @@ class AutoReset(Wrapper):
         bank = self._first_bank if self.mode == "bank" else None
         return AutoResetParams(self.env.default_params, bank)
 
-    @property
-    def _observe(self) -> Any:
-        # looking at the chosen state is cheaper than fetching a stored observation as well
-        return getattr(self.env, "observe", None) if self.mode == "bank" else None
+    @functools.cached_property
+    def _expand(self) -> Any:
+        return getattr(self.env, "expand", lambda observation: observation)
+
+    def _compact(self, observation: Any, state: Any) -> Any:
+        # what the environment's own step made of the same state is the same code, and made once
+        return self.env.compact(state) if hasattr(self.env, "compact") else observation
+
+    def _fresh(self, key: jax.Array, env_params: Any) -> tuple[Any, Any]:
+        observation, state = self.env.reset(key, env_params)
+        return self._compact(observation, state), state
 
     def _draw_bank(self, key: jax.Array, env_params: Any) -> Any:
         keys = core.batch_keys(key, self.bank_size)
-        observations, states = jax.vmap(self.env.reset, in_axes=(0, None))(keys, env_params)
-        return (None if self._observe else observations), states
+        return jax.vmap(self._fresh, in_axes=(0, None))(keys, env_params)
 
     def refresh(self, key: jax.Array, params: AutoResetParams) -> AutoResetParams:
         """New levels in the bank."""
@@ -153,13 +162,13 @@ class AutoReset(Wrapper):
 
     def _start(self, key: jax.Array, params: AutoResetParams) -> tuple[Any, Any]:
         if self.mode == "exact":
-            return self.env.reset(key, params.env)
+            return self._fresh(key, params.env)
         index = _hash(key) % jnp.uint32(self.bank_size)
         return jax.tree.map(lambda x: x.at[index].get(mode="promise_in_bounds"), params.bank)
 
     def reset(self, key: jax.Array, params: AutoResetParams | None = None) -> tuple[Any, Any]:
-        observation, state = self._start(key, self.default_params if params is None else params)
-        return (self._observe(state) if self._observe else observation), state
+        first, state = self._start(key, self.default_params if params is None else params)
+        return self._expand(first), state
 
     def step(
         self, key: jax.Array, state: Any, action: jax.Array, params: AutoResetParams | None = None
@@ -172,8 +181,8 @@ class AutoReset(Wrapper):
         )
         first, fresh = self._start(reset_key, params)
         done = terminated | truncated
+        observation = self._expand(select(done, first, self._compact(final, state)))
         state = select(done, fresh, state)
-        observation = self._observe(state) if self._observe else select(done, first, final)
         info = {**info, "final_observation": final}
         return observation, state, reward, terminated, truncated, info
 
@@ -270,8 +279,9 @@ class FixedContexts(Wrapper):
         if not isinstance(num_contexts, jax.core.Tracer) and num_contexts < 1:
             raise ValueError(f"num_contexts={num_contexts!r}: at least 1")
         self.num_contexts, self.seed = num_contexts, seed
-        if hasattr(env, "observe"):
-            self.observe = env.observe
+        for part in ("compact", "expand"):
+            if hasattr(env, part):
+                setattr(self, part, getattr(env, part))
 
     def reset(self, key: jax.Array, params: Any = None) -> tuple[Any, Any]:
         context = jax.random.randint(key, (), 0, self.num_contexts)

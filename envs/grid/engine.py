@@ -190,12 +190,12 @@ class GridWorld(core.Environment[GridState, core.EnvParams]):
         state = self.start(self.level.generate(key))
         return self.observe(state), state
 
-    def observe(self, state: GridState) -> dict[str, jax.Array]:
-        """The observation of a state."""
+    def compact(self, state: GridState) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """An observation in few words, for `expand`: `[cells]` uint32, direction and mission."""
         if self.view == "full":
-            image = view.full(state.columns, state.position, state.direction)
+            words = view.full(state.columns, state.position, state.direction)
         else:
-            image = view.egocentric(
+            words = view.egocentric(
                 state.columns,
                 state.position,
                 state.direction,
@@ -203,7 +203,20 @@ class GridWorld(core.Environment[GridState, core.EnvParams]):
                 self.view_size,
                 self.level.see_through_walls,
             )
-        return {"image": image, "direction": state.direction, "mission": state.mission}
+        return words, state.direction, state.mission
+
+    def expand(self, compact: tuple[jax.Array, jax.Array, jax.Array]) -> dict[str, jax.Array]:
+        """The observation that `compact` stands for."""
+        words, direction, mission = compact
+        shape = (self.view_size, self.view_size, 3)
+        if self.view == "full":
+            shape = (self.level.width, self.level.height, 3)
+        image = cells.split_words(words).reshape(shape)
+        return {"image": image, "direction": direction, "mission": mission}
+
+    def observe(self, state: GridState) -> dict[str, jax.Array]:
+        """The observation of a state."""
+        return self.expand(self.compact(state))
 
     def step(
         self,

@@ -135,8 +135,8 @@ def _seen(
     size: int,
     see_through_walls: bool,
 ) -> jax.Array:
-    image = view.egocentric(columns, position, direction, carrying, size, see_through_walls)
-    return image[..., 0] != cells.UNSEEN
+    words = view.egocentric(columns, position, direction, carrying, size, see_through_walls)
+    return (words & 255 != cells.UNSEEN).reshape(size, size)
 
 
 def highlighted(world: GridWorld, state: GridState) -> np.ndarray:

@@ -98,20 +98,19 @@ def egocentric(
     size: int = 7,
     see_through_walls: bool = False,
 ) -> jax.Array:
-    """MiniGrid's `image`: `[size, size, 3]` uint8, `[column, row, (object, colour, state)]`."""
+    """MiniGrid's `image` in words: `[size * size]` uint32 (`cells.words`), column by column."""
     # flat arrays all the way: XLA vectorises along the last axis only, and 49 is better than 7
     view = crop(columns, position, direction, size)
     own = np.arange(size * size) == (size // 2 + 1) * size - 1
     if not see_through_walls:
         view = cells.materialize(view)
         view = jnp.where(visible(view.reshape(size, size)).reshape(-1), view, cells.UNSEEN)
-    return cells.triples(jnp.where(own, carrying, view)).reshape(size, size, 3)
+    return cells.words(jnp.where(own, carrying, view))
 
 
 def full(columns: jax.Array, position: jax.Array, direction: jax.Array) -> jax.Array:
-    """MiniGrid's `FullyObsWrapper` image: `[width, height, 3]` uint8, the agent drawn in."""
+    """MiniGrid's `FullyObsWrapper` image in words, the agent drawn in: `[width * height]` uint32."""
     width, height = columns.shape
     agent = cells.AGENT | cells.RED << 8 | direction.astype(jnp.uint32) << 16
     here = np.arange(width * height) == position[0] * height + position[1]
-    words = jnp.where(here, agent, cells.words(columns.reshape(-1)))
-    return cells.split_words(words).reshape(width, height, 3)
+    return jnp.where(here, agent, cells.words(columns.reshape(-1)))
