@@ -12,9 +12,11 @@ run n4-ppo --env MultiRoom-N4-S5 --seeds 8 --bonus none
 run n6-ppo --env MultiRoom-N6 --seeds 4 --total-steps 5000000 --bonus none
 
 run noise-e3b --env MultiRoom-N4-S5-v1 --noise 16 --seeds 8
-run noise-episodic-observation --env MultiRoom-N4-S5-v1 --noise 16 --seeds 4 --bonus episodic_observation
-run clean-episodic-observation --env MultiRoom-N4-S5-v1 --seeds 4 --bonus episodic_observation
-run noise-episodic-position --env MultiRoom-N4-S5-v1 --noise 16 --seeds 4 --bonus episodic_position
+# counts: the form (indicator) and the coefficient that did best without noise, of six (2 seeds each)
+count="--env MultiRoom-N4-S5-v1 --coefficient 0.003 --seeds 4"
+run clean-first-observation $count --bonus first_observation
+run noise-first-observation $count --bonus first_observation --noise 16
+run noise-first-position $count --bonus first_position --noise 16
 
 run ablation-lifelong --env MultiRoom-N4-S5 --seeds 4 --lifelong
 run ablation-random --env MultiRoom-N4-S5 --seeds 4 --encoder random
@@ -23,7 +25,7 @@ run ablation-policy --env MultiRoom-N4-S5 --seeds 4 --encoder policy
 report() { out=$1; shift; .venv/bin/jaxrl report "$@" --out "docs/results/$out"; }
 report e3b-n4 runs/results/n4-e3b runs/results/n4-ppo
 report e3b-n6 runs/results/n6-e3b runs/results/n6-ppo
-report e3b-noise runs/results/noise-e3b runs/results/noise-episodic-observation \
-  runs/results/clean-episodic-observation runs/results/noise-episodic-position
+report e3b-noise runs/results/noise-e3b runs/results/noise-first-observation \
+  runs/results/clean-first-observation runs/results/noise-first-position
 report e3b-ablations runs/results/n4-e3b runs/results/ablation-lifelong \
   runs/results/ablation-random runs/results/ablation-policy
