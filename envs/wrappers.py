@@ -62,12 +62,7 @@ class Wrapper(core.Environment[Any, Any]):
 
 def select(condition: jax.Array, if_true: Any, if_false: Any) -> Any:
     """`jnp.where` over two pytrees of the same structure, `condition` a scalar; keys are allowed."""
-
-    # in one dimension, because XLA's CPU compiler vectorises along the last axis only
-    def one(a: Any, b: Any) -> jax.Array:
-        return jnp.where(condition, jnp.ravel(a), jnp.ravel(b)).reshape(jnp.shape(b))
-
-    return jax.tree.map(one, if_true, if_false)
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), if_true, if_false)
 
 
 def _hash(key: jax.Array) -> jax.Array:
