@@ -31,14 +31,15 @@ def _move(key: jax.Array, state: GridState, action: jax.Array) -> GridState:
         (x, y), bits = ball
         around = jax.lax.dynamic_slice(columns, (x - 1, y - 1), (3, 3)).T.reshape(9)
         free = (around == cells.EMPTY_CELL) & ~((x + dx == agent_x) & (y + dy == agent_y))
-        score = jnp.where(free, (bits | 1), 0)
-        move = jnp.argmax(score)
-        moves = score[move] > 0
+        number = jnp.cumsum(free.astype(jnp.uint32))
+        moves = number[-1] > 0
+        # the (bits mod count)-th free cell
+        move = jnp.argmax(number > bits % jnp.maximum(number[-1], 1))
         to = jnp.where(moves, jnp.stack([x + move % 3 - 1, y + move // 3 - 1]), ball[0])
         columns = columns.at[x, y].set(cells.EMPTY_CELL)
         return columns.at[to[0], to[1]].set(BALL), to.astype(jnp.int32)
 
-    bits = jax.random.bits(key, (state.extra.shape[0], 9))
+    bits = jax.random.bits(key, (state.extra.shape[0],))
     columns, balls = jax.lax.scan(one, state.columns, (state.extra, bits))
     return dataclasses.replace(state, columns=columns, extra=balls)
 
