@@ -44,8 +44,7 @@ def total(*bonuses: Bonus, weights: Sequence[float] | None = None) -> Bonus:
 
 def gated(bonus: Bonus, gate: Bonus) -> Bonus:
     """`bonus` where `gate` is positive, else 0. NovelD is gated by an episode's first visits."""
-    joined = _join((bonus, gate), lambda b, g: jnp.where(g > 0, b, 0.0), "@")
-    return joined
+    return _join((bonus, gate), lambda b, g: jnp.where(g > 0, b, 0.0), "@")
 
 
 def times(weight: float, bonus: Bonus) -> Bonus:

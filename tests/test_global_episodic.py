@@ -1,0 +1,74 @@
+"""The contexts of `global_episodic`: as many as asked for, each seed its own, swept as one program."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from experiments import global_episodic
+from jaxrl_suite.experiment import ConfigError
+from jaxrl_suite.runner import sweep
+
+TINY = global_episodic.Config(
+    env="LavaGapS7",
+    total_steps=64,
+    num_envs=8,
+    rollout_length=4,
+    minibatches=2,
+    epochs=1,
+    eval_episodes=2,
+    widths=(8, 8),
+)
+
+
+def levels(env_state):
+    """Distinct grids among the running episodes."""
+    found = [leaf for leaf in jax.tree.leaves(env_state) if leaf.ndim == 3 and leaf.shape[-1] > 4]
+    grids = np.asarray(found[0])
+    return {grid.tobytes() for grid in grids}
+
+
+@pytest.mark.parametrize(("contexts", "most"), [(1, 1), (3, 3)])
+def test_episodes_draw_from_the_contexts(contexts, most):
+    config = dataclasses.replace(TINY, num_contexts=contexts)
+    experiment = global_episodic.build(config)
+    seeds = [jax.jit(experiment.init)(jax.random.key(seed)) for seed in (0, 1)]
+    drawn = [levels(state.env_state) for _, state in seeds]
+    assert all(1 <= len(found) <= most for found in drawn)
+    assert drawn[0] != drawn[1]  # each seed has contexts of its own
+    assert len(levels(global_episodic.build(TINY).init(jax.random.key(0)).env_state)) > most
+
+
+def test_swept_numbers_are_those_of_single_runs():
+    configs = [
+        dataclasses.replace(TINY, num_contexts=n, coefficient=c) for n, c in ((1, 0.1), (5, 1.0))
+    ]
+    both = sweep.batched(global_episodic.EXPERIMENT, configs)
+    key = jax.random.key(3)
+
+    def train(cell):
+        state, metrics = both.update(both.init(key, cell))
+        return metrics, both.evaluate(key, state)
+
+    got = jax.jit(jax.vmap(train))(both.cells)
+    for i, config in enumerate(configs):
+        alone = global_episodic.build(config)
+
+        @jax.jit
+        def single(key, alone=alone):
+            state, metrics = alone.update(alone.init(key))
+            return metrics, alone.evaluate(key, state)
+
+        want = single(key)
+        for a, b in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
+            np.testing.assert_allclose(a[i], b, rtol=1e-3, atol=1e-5)
+
+
+def test_bad_input_is_named():
+    with pytest.raises(ConfigError, match="env="):
+        global_episodic.build(dataclasses.replace(TINY, env="MultiRom-N6"))
+    with pytest.raises(ConfigError, match="num_contexts=0"):
+        global_episodic.build(dataclasses.replace(TINY, num_contexts=0))
