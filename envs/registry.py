@@ -17,6 +17,8 @@ from envs.control import classic
 from envs.core import Environment
 from envs.grid.engine import GridWorld
 from envs.grid.levels import LEVELS
+from envs.host import catalogue
+from envs.host.seeds import Contexts
 
 Factory = Callable[..., tuple[Environment, str]]
 
@@ -48,7 +50,7 @@ def register(name: str, factory: Factory) -> None:
 
 def registered() -> list[str]:
     """Names for `make`, in alphabetical order."""
-    return sorted(_registry)
+    return sorted([*_registry, *catalogue.names()])
 
 
 def close_matches(name: str, known: list[str]) -> str:
@@ -97,6 +99,11 @@ def make(
     known = (
         name.removeprefix("MiniGrid-").removesuffix("-v0") if name.startswith("MiniGrid-") else name
     )
+    if catalogue.on_host(known):
+        env = _on_host(known, auto_reset, max_steps, num_contexts, context_seed, options)
+        if distractors:
+            raise UnknownOption(f"distractors={distractors!r}: {name} is not a grid level")
+        return _described(env, log, noise, time_counter)
     if known not in _registry:
         raise UnknownEnvironment(
             f"environment {name!r} is not known: {close_matches(known, registered())}"
@@ -115,6 +122,13 @@ def make(
     mode = default_reset if auto_reset is None else auto_reset
     if mode != "none":
         env = wrappers.AutoReset(env, mode, bank_size)
+    return _described(env, log, noise, time_counter)
+
+
+def _described(
+    env: Environment, log: bool, noise: int, time_counter: bool
+) -> tuple[Environment, Any]:
+    """The wrappers around an environment that resets itself."""
     if log:
         env = wrappers.EpisodeLog(env)
     if noise:
@@ -122,6 +136,28 @@ def make(
     if time_counter:
         env = wrappers.TimeCounter(env)
     return env, env.default_params
+
+
+def _on_host(
+    name: str,
+    auto_reset: str | None,
+    max_steps: int | None,
+    num_contexts: int | None,
+    context_seed: int,
+    options: dict[str, Any],
+) -> Environment:
+    """A host environment: it resets itself, and draws contexts and cuts episodes in the workers.
+
+    Raises:
+      UnknownOption: for an option it does not have.
+    """
+    if auto_reset is not None:
+        raise UnknownOption(f"auto_reset={auto_reset!r}: {name} resets itself")
+    try:
+        contexts = Contexts(num_contexts, context_seed)
+        return catalogue.build(name, options, max_steps, contexts)
+    except ValueError as error:
+        raise UnknownOption(str(error)) from None
 
 
 def _limited(env: Environment, steps: int) -> Environment:

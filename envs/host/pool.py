@@ -123,6 +123,11 @@ class Pool:
             group.block.close()
         self.groups = {}
 
+    @property
+    def closed(self) -> bool:
+        """Whether the workers have been ended."""
+        return not self._finalizer.alive
+
     def memory(self) -> list[dict[str, int]]:
         """Bytes of each worker: `rss`, `private` and `pss`."""
         for process in self.processes:

@@ -1,0 +1,305 @@
+"""Host games behind the suite's pure protocol: `reset` and `step` under jit, scan and any vmaps.
+
+A call for one environment becomes, by a batching rule of its own, one callback for the whole batch:
+`vmap` over environments, and over seeds besides, adds leading axes, which are flattened before the
+host sees them. Callbacks are unordered for XLA; what orders them is data: each needs the `time` that
+the one before returned.
+
+The state says where every game stands (the seeds of its environment, the number of its episode, the
+step in it, the actions since its start), not which process plays it. When a state comes that no
+running games stand at (a checkpoint was restored, or an old state is stepped again), new games are
+played forward to it. So resuming is exact, and stepping a state twice gives the same twice.
+
+Callbacks do not run on several CPU devices at once: programs with host games want one
+(`catalogue.on_host` tells).
+"""
+
+from __future__ import annotations
+
+import collections
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from jax.custom_batching import custom_vmap
+from jax.experimental import io_callback
+
+from envs import core, spaces
+from envs.host.games import Array, Description
+from envs.host.group import Batch, Group
+from envs.host.pool import Pool
+
+MOST_LOGGED = 20_000  # actions a state remembers; longer episodes restart when they are restored
+
+
+@struct.dataclass
+class HostParams(core.EnvParams):
+    """Nothing can be changed once the games exist: see the options of `envs.make`."""
+
+
+@struct.dataclass
+class HostState:
+    """Where one environment's game stands.
+
+    Attributes:
+      group, row: `[]` int32, the running batch of games and the place in it, a mere hint.
+      base: `[2]` uint32, what the seeds of all its episodes follow from.
+      episode: `[]` int32, number of the episode.
+      time: `[]` int32, steps in it.
+      log: `[length, ...]`, the episode's actions so far.
+    """
+
+    group: jax.Array
+    row: jax.Array
+    base: jax.Array
+    episode: jax.Array
+    time: jax.Array
+    log: jax.Array
+
+
+class HostEnvironment(core.Environment[HostState, HostParams]):
+    """Games of a pool. They reset themselves: the next episode's first observation comes with the
+    step that ends one, and `info["final_observation"]` has the last; `info["lost"]` marks episodes
+    cut short because their worker died.
+
+    Args:
+      pool: the workers.
+      most_groups: batches of games kept running; the longest unused ends when one more is needed.
+    """
+
+    def __init__(self, pool: Pool, most_groups: int = 4):
+        self.pool, self.most_groups = pool, most_groups
+        self.description: Description = pool.description
+        self._groups: collections.OrderedDict[int, Group] = collections.OrderedDict()
+        self._batches: dict[int, Batch] = {}
+        self._reset, self._step = self._batched(self._reset_batch), self._batched(self._step_batch)
+        action = self.description.action
+        if isinstance(action, Array):
+            self._log_shape, self._log_dtype = action.shape, jnp.dtype(action.dtype)
+        else:
+            self._log_shape, self._log_dtype = (), jnp.dtype("uint8" if action <= 256 else "int32")
+        self._log_length = min(self.description.max_steps, MOST_LOGGED)
+
+    @property
+    def name(self) -> str:
+        return self.pool.name
+
+    @property
+    def default_params(self) -> HostParams:
+        return HostParams(max_steps_in_episode=self.description.max_steps)
+
+    def observation_space(self, params: Any = None) -> spaces.Space:
+        parts = {key: _box(array) for key, array in self.description.observation.items()}
+        return next(iter(parts.values())) if self.description.single else spaces.Dict.of(parts)
+
+    def action_space(self, params: Any = None) -> spaces.Space:
+        action = self.description.action
+        return _box(action) if isinstance(action, Array) else spaces.Discrete(action)
+
+    def reset(self, key: jax.Array, params: Any = None) -> tuple[Any, HostState]:
+        base = jax.random.bits(key, (2,), jnp.uint32)
+        observation, group, row = self._reset(base)
+        zero = jnp.zeros_like(row)
+        log = jnp.zeros((self._log_length, *self._log_shape), self._log_dtype)
+        return self._shown(observation), HostState(group, row, base, zero, zero, log)
+
+    def step(self, key: jax.Array, state: HostState, action: jax.Array, params: Any = None) -> Any:
+        log = state.log.at[state.time].set(action.astype(self._log_dtype), mode="drop")
+        result = self._step(state.replace(log=log), action)  # type: ignore[attr-defined]
+        observation, final, numbers = result
+        after = HostState(
+            numbers["group"],
+            numbers["row"],
+            state.base,
+            numbers["episode"],
+            numbers["time"],
+            log,
+        )
+        info = {"final_observation": self._shown(final), "lost": numbers["lost"]}
+        reward = numbers["reward"]
+        return (
+            self._shown(observation),
+            after,
+            reward,
+            numbers["terminated"],
+            numbers["truncated"],
+            info,
+        )
+
+    def close(self) -> None:
+        """Ends the workers."""
+        self.pool.close()
+
+    # --- the traced side -----------------------------------------------------------------------
+
+    def _shown(self, observation: dict[str, jax.Array]) -> Any:
+        return next(iter(observation.values())) if self.description.single else observation
+
+    def _batched(self, function: Any) -> Any:
+        """`function` of `[B, ...]` trees, for trees with any number of axes in front, none included."""
+
+        def flat(*arguments: Any) -> Any:
+            # the first leaf's own rank is known: everything before it is batch
+            front = _front(arguments)
+            count = int(np.prod(front, dtype=np.int64))
+            flattened = jax.tree.map(lambda x: x.reshape(count, *x.shape[len(front) :]), arguments)
+            result = function(*flattened)
+            return jax.tree.map(lambda x: x.reshape(*front, *x.shape[1:]), result)
+
+        call = custom_vmap(flat)
+
+        @call.def_vmap
+        def rule(size: int, batched: Any, *arguments: Any) -> Any:
+            def widen(x: jax.Array, is_batched: bool) -> jax.Array:
+                return x if is_batched else jnp.broadcast_to(x, (size, *x.shape))
+
+            result = call(*jax.tree.map(widen, arguments, tuple(batched)))
+            return result, jax.tree.map(lambda _: True, result)
+
+        return call
+
+    def _observations(self, count: int) -> dict[str, jax.ShapeDtypeStruct]:
+        described = self.description.observation.items()
+        return {k: jax.ShapeDtypeStruct((count, *a.shape), a.dtype) for k, a in described}
+
+    def _reset_batch(self, base: jax.Array) -> Any:
+        count = base.shape[0]
+        word = jax.ShapeDtypeStruct((count,), jnp.int32)
+        return io_callback(self._host_reset, (self._observations(count), word, word), base)
+
+    def _step_batch(self, state: HostState, action: jax.Array) -> Any:
+        count = state.time.shape[0]
+        word, flag = (jax.ShapeDtypeStruct((count,), t) for t in (jnp.int32, jnp.bool_))
+        numbers = {
+            "group": word,
+            "row": word,
+            "episode": word,
+            "time": word,
+            "reward": jax.ShapeDtypeStruct((count,), jnp.float32),
+            "terminated": flag,
+            "truncated": flag,
+            "lost": flag,
+        }
+        observations = self._observations(count)
+        where = (state.group, state.row, state.base, state.episode, state.time)
+        known, observation, result = io_callback(
+            self._host_step, (jax.ShapeDtypeStruct((), jnp.bool_), observations, numbers),
+            *where, action,
+        )  # fmt: skip
+
+        def restore(_: Any) -> Any:
+            return io_callback(
+                self._host_restore, (observations, numbers), *where[2:], state.log, action
+            )
+
+        # a real branch, as this is the whole batch: the log goes to the host only where it must
+        observation, result = jax.lax.cond(known, lambda x: x, restore, (observation, result))
+
+        def last(result: Any) -> Any:
+            # the step after must come later: `time` goes through the callback
+            final, time = io_callback(
+                self._host_final, (observations, word), result["group"], result["time"]
+            )
+            return final, {**result, "time": time}
+
+        ended = jnp.any(result["terminated"] | result["truncated"])
+        final, result = jax.lax.cond(ended, last, lambda result: (observation, result), result)
+        return observation, final, result
+
+    # --- the host's side -----------------------------------------------------------------------
+
+    def _make_group(self, size: int) -> Group:
+        while len(self._groups) >= self.most_groups:
+            number, group = self._groups.popitem(last=False)
+            self._batches.pop(number, None)
+            group.close()
+        group = self.pool.group(size)
+        self._groups[group.number] = group
+        return group
+
+    def _host_reset(self, base: Any) -> Any:
+        base = np.asarray(base)
+        with self.pool.lock:
+            group = self._make_group(len(base))
+            batch = group.reset(base)
+            number = np.full(len(base), group.number, np.int32)
+            return dict(batch.observation), number, np.arange(len(base), dtype=np.int32)
+
+    def _host_step(self, number: Any, row: Any, base: Any, episode: Any, time: Any, action: Any):
+        number, row, base, episode, time = map(np.asarray, (number, row, base, episode, time))
+        with self.pool.lock:
+            group = self._groups.get(int(number[0]))
+            if group is None or not _stands(group, number, row, base, episode, time):
+                return np.bool_(False), *self._nothing(len(row))
+            self._groups.move_to_end(group.number)
+            group.send(np.asarray(action))
+            return np.bool_(True), *self._answer(group, group.recv())
+
+    def _host_restore(self, base: Any, episode: Any, time: Any, log: Any, action: Any) -> Any:
+        base, episode, time, log = map(np.asarray, (base, episode, time, log))
+        with self.pool.lock:
+            group = self._make_group(len(base))
+            # the log ends with the action of this very step; too long an episode starts again
+            short = np.where(time < log.shape[1], time, 0)
+            group.replay(base, episode, short, log)
+            group.send(np.asarray(action))
+            batch = group.recv()
+            observation, numbers = self._answer(group, batch)
+            again = (short != time) & ~(batch.terminated | batch.truncated)
+            numbers["truncated"] = numbers["truncated"] | again
+            numbers["lost"] = numbers["lost"] | again
+            return observation, numbers
+
+    def _host_final(self, number: Any, time: Any) -> Any:
+        with self.pool.lock:
+            batch = self._batches[int(np.asarray(number)[0])]
+            return batch.final_observation(), np.asarray(time)
+
+    def _answer(self, group: Group, batch: Batch) -> Any:
+        count = group.size
+        self._batches[group.number] = batch
+        return dict(batch.observation), {
+            "group": np.full(count, group.number, np.int32),
+            "row": np.arange(count, dtype=np.int32),
+            "episode": group.arrays["episode"].copy(),
+            "time": group.arrays["time"].copy(),
+            "reward": batch.reward,
+            "terminated": batch.terminated,
+            "truncated": batch.truncated,
+            "lost": batch.lost,
+        }
+
+    def _nothing(self, count: int) -> Any:
+        observation = {
+            key: np.zeros((count, *array.shape), array.dtype)
+            for key, array in self.description.observation.items()
+        }
+        words = {k: np.zeros(count, np.int32) for k in ("group", "row", "episode", "time")}
+        flags = {k: np.zeros(count, bool) for k in ("terminated", "truncated", "lost")}
+        return observation, {**words, **flags, "reward": np.zeros(count, np.float32)}
+
+
+def _front(arguments: Any) -> tuple[int, ...]:
+    """The axes in front of an item: `base` is `[..., 2]` wherever it comes from."""
+    first = arguments[0]
+    base = first.base if isinstance(first, HostState) else first
+    return base.shape[:-1]
+
+
+def _stands(group: Group, number: Any, row: Any, base: Any, episode: Any, time: Any) -> bool:
+    """Whether a group's games are those of a batch of states, in their order and at their step."""
+    arrays = group.arrays
+    return (
+        group.size == len(row)
+        and bool((number == group.number).all())
+        and bool((row == np.arange(group.size)).all())
+        and np.array_equal(arrays["time"], time)
+        and np.array_equal(arrays["episode"], episode)
+        and np.array_equal(arrays["base"], base)
+    )
+
+
+def _box(array: Array) -> spaces.Box:
+    return spaces.Box(array.low, array.high, array.shape, jnp.dtype(array.dtype))
