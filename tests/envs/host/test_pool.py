@@ -1,0 +1,155 @@
+"""Worker processes: faults, errors, what they leave behind, episodes that follow from seeds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from envs.host.pool import HostError, Pool
+
+NAME = "NetHackScore-v0"
+BASE = np.arange(12, dtype=np.uint32).reshape(6, 2)
+
+
+@pytest.fixture
+def pool():
+    made = Pool("nethack", NAME, {"max_steps": 60}, workers=2, deadline=3.0)
+    yield made
+    made.close()
+
+
+def play(group, steps, seed=0):
+    """Random play: `[steps, size]` rewards, ends, and a checksum of the observations."""
+    rng, out = np.random.default_rng(seed), []
+    for _ in range(steps):
+        group.send(rng.integers(8, size=group.size))
+        batch = group.recv()
+        total = sum(x.astype(np.int64).reshape(group.size, -1).sum(1) for x in
+                    batch.observation.values())  # fmt: skip
+        out.append(np.stack([batch.reward, batch.terminated, batch.truncated, total]))
+    return np.array(out)
+
+
+def test_episodes_follow_from_seeds_alone(pool):
+    first, second = pool.group(6), pool.group(6)
+    for group in (first, second):
+        group.reset(BASE)
+    one = play(first, 150)
+    np.testing.assert_array_equal(one, play(second, 150))
+    assert one[:, 2].sum() >= 12  # episodes of 60 steps ended and others began
+    with Pool_of(1) as single:  # the number of workers changes nothing
+        group = single.group(6)
+        group.reset(BASE)
+        np.testing.assert_array_equal(one, play(group, 150))
+
+
+class Pool_of:
+    def __init__(self, workers):
+        self.workers = workers
+
+    def __enter__(self):
+        self.pool = Pool("nethack", NAME, {"max_steps": 60}, workers=self.workers)
+        return self.pool
+
+    def __exit__(self, *_):
+        self.pool.close()
+
+
+@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_worker_that_dies_or_hangs_is_replaced(pool, kill):
+    group = pool.group(6)
+    group.reset(BASE)
+    play(group, 5)
+    os.kill(pool.processes[0].pid, kill)
+    with pytest.warns(UserWarning, match="restarting it"):
+        group.send(np.zeros(6, int))
+        batch = group.recv()
+    np.testing.assert_array_equal(batch.lost, [True] * 3 + [False] * 3)
+    np.testing.assert_array_equal(batch.truncated, batch.lost)
+    assert not batch.terminated.any() and pool.restarts == 1
+    np.testing.assert_array_equal(group.arrays["episode"], [1, 1, 1, 0, 0, 0])
+    for array in batch.final_observation().values():
+        assert array.reshape(6, -1).any(1).all()  # the last observation before the loss
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not play(group, 80)[:, 1:3].sum() == 0
+
+
+def test_replay_brings_games_to_where_they_stood(pool):
+    group = pool.group(6)
+    group.reset(BASE)
+    rng = np.random.default_rng(3)
+    actions = rng.integers(8, size=(90, 6))
+    log = np.zeros((6, 60), np.int64)
+    for step in actions:
+        log[np.arange(6), group.arrays["time"]] = step
+        group.send(step)
+        batch = group.recv()
+    other = pool.group(6)
+    where = [group.arrays[name].copy() for name in ("base", "episode", "time")]
+    assert (where[1] >= 1).all()
+    replayed = other.replay(*where, log)
+    for key, array in batch.observation.items():
+        np.testing.assert_array_equal(replayed.observation[key], array)
+    np.testing.assert_array_equal(play(group, 40), play(other, 40))
+
+
+def test_bad_options_and_actions_are_told(pool):
+    with pytest.raises(HostError, match="glyph"):
+        Pool("nethack", NAME, {"keys": ("glyph",)}, workers=1)
+    group = pool.group(2)
+    group.reset(BASE[:2])
+    group.send(np.array([0, 99]))
+    with pytest.raises(HostError, match=r"IndexError.*environment 1, episode 0, seeds core=") as e:
+        group.recv()
+    assert "In the worker" in str(e.value)
+
+
+def test_nothing_is_left_behind(pool):
+    folder, pids = Path(pool.folder), [p.pid for p in pool.processes]
+    pool.group(4).reset(BASE[:4])
+    assert folder.exists()
+    pool.close()
+    assert not folder.exists() and not any(alive(pid) for pid in pids)
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_workers_end_with_their_parent(kill):
+    code = (
+        "from envs.host.pool import Pool; import numpy as np, time\n"
+        f"pool = Pool('nethack', {NAME!r}, workers=2); group = pool.group(4)\n"
+        "group.reset(np.zeros((4, 2), np.uint32))\n"
+        "print(*[p.pid for p in pool.processes], pool.folder, flush=True)\n"
+        "while True: group.send(np.zeros(4, int)); group.recv()\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert child.stdout
+    *pids, folder = child.stdout.readline().split()
+    assert all(alive(int(pid)) for pid in pids)
+    child.send_signal(kill)
+    child.wait(10)
+    limit = time.monotonic() + 10
+    while any(alive(int(pid)) for pid in pids) and time.monotonic() < limit:
+        time.sleep(0.02)
+    assert not any(alive(int(pid)) for pid in pids)
+    while Path(folder).exists() and time.monotonic() < limit:
+        time.sleep(0.02)
+    assert not Path(folder).exists()
