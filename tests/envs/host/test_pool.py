@@ -80,7 +80,7 @@ def test_a_worker_that_dies_or_hangs_is_replaced(pool, kill):
         assert array.reshape(6, -1).any(1).all()  # the last observation before the loss
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert not play(group, 80)[:, 1:3].sum() == 0
+        assert play(group, 80)[:, 1:3].sum() > 0
 
 
 def test_replay_brings_games_to_where_they_stood(pool):
