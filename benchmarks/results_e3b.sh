@@ -21,11 +21,14 @@ run noise-first-position $count --bonus first_position --noise 16
 run ablation-lifelong --env MultiRoom-N4-S5 --seeds 4 --lifelong
 run ablation-random --env MultiRoom-N4-S5 --seeds 4 --encoder random
 run ablation-policy --env MultiRoom-N4-S5 --seeds 4 --encoder policy
+run noise-random --env MultiRoom-N4-S5-v1 --noise 16 --seeds 4 --encoder random
+run noise-policy --env MultiRoom-N4-S5-v1 --noise 16 --seeds 4 --encoder policy
 
 report() { out=$1; shift; .venv/bin/jaxrl report "$@" --out "docs/results/$out"; }
 report e3b-n4 runs/results/n4-e3b runs/results/n4-ppo
 report e3b-n6 runs/results/n6-e3b runs/results/n6-ppo
 report e3b-noise runs/results/noise-e3b runs/results/noise-first-observation \
-  runs/results/clean-first-observation runs/results/noise-first-position
+  runs/results/clean-first-observation runs/results/noise-first-position \
+  runs/results/noise-random runs/results/noise-policy
 report e3b-ablations runs/results/n4-e3b runs/results/ablation-lifelong \
   runs/results/ablation-random runs/results/ablation-policy

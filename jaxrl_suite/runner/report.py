@@ -40,7 +40,9 @@ def labels(runs: Sequence[Curves]) -> list[str]:
     found = []
     for run, config in zip(runs, configs, strict=True):
         same = [c for c, other in zip(configs, runs, strict=True) if other.name == run.name]
-        differing = [n for n in names if n in config and any(c.get(n) != config[n] for c in same)]
+        # a field that some runs do not know (of another version, say) tells nothing apart
+        shared = [n for n in names if all(n in c for c in same)]
+        differing = [n for n in shared if any(c[n] != config[n] for c in same)]
         parts = [run.name, str(config.get("env", "")), *(f"{n}={config[n]}" for n in differing)]
         found.append(" ".join(part for part in parts if part))
     counts = {label: found.count(label) for label in found}
