@@ -53,6 +53,7 @@ class Pool:
       lock: held by whoever talks to the workers; the methods do not take it themselves.
 
     Raises:
+      ValueError: for a name or an option's value that cannot be used.
       HostError: when the environment cannot be made.
     """
 
@@ -87,6 +88,8 @@ class Pool:
             for index in range(count):
                 self.processes.append(self._spawn(index))
             self.finish(_POOL, 60.0 + deadline, restart=False)
+            if self.errors.get(_POOL, ("",))[0] == "ValueError":
+                raise ValueError(self.errors[_POOL][1].removeprefix("ValueError: "))
             self.raise_error(_POOL)
         except BaseException:
             self.close()

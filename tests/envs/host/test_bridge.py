@@ -90,7 +90,7 @@ def test_a_state_can_be_resumed_exactly(made):
 
 
 def test_one_callback_a_step_under_nested_vmap(made, monkeypatch):
-    env, params = made
+    env, _ = made
     calls = []
     inner = HostEnvironment(env.unwrapped.pool)
     play = inner._host_step
@@ -98,7 +98,7 @@ def test_one_callback_a_step_under_nested_vmap(made, monkeypatch):
     keys = jax.random.split(jax.random.key(3), (2, 3))  # seeds, environments
 
     def train(keys):
-        observation, state = jax.vmap(inner.reset)(keys)
+        _, state = jax.vmap(inner.reset)(keys)
 
         def body(state, _):
             out = jax.vmap(inner.step)(keys, state, jnp.zeros(3, int))

@@ -104,7 +104,7 @@ def test_replay_brings_games_to_where_they_stood(pool):
 
 
 def test_bad_options_and_actions_are_told(pool):
-    with pytest.raises(HostError, match="glyph"):
+    with pytest.raises(ValueError, match="keys: 'glyph'"):
         Pool("nethack", NAME, {"keys": ("glyph",)}, workers=1)
     group = pool.group(2)
     group.reset(BASE[:2])

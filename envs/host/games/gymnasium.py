@@ -1,0 +1,148 @@
+"""Any Gymnasium environment as a game of the pool: `gym:CartPole-v1`, `gym:ALE/Pong-v5`, ...
+
+Observations may be arrays, discrete, or (nested) dictionaries of these; nested keys are joined by
+"/". Actions are discrete or one array. An episode's seed goes to `reset(seed=)`; environments that
+draw from anything else cannot be resumed exactly. 64-bit numbers become 32-bit ones, as in JAX.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+from envs.host.games import Array, Description
+from envs.host.seeds import Seeds
+
+UNLIMITED = 1_000_000  # steps of an episode, where the environment names no limit
+_NARROW = {"int64": "int32", "uint64": "uint32", "float64": "float32"}
+_REGISTERED_BY = {"ALE/": "ale_py", "Vizdoom": "vizdoom.gymnasium_wrapper", "MiniGrid": "minigrid"}
+_REST = "_"  # key of an observation that is no dictionary
+
+
+def make(name: str, options: Mapping[str, Any]) -> gymnasium.Env:
+    """`gymnasium.make`, after importing the package that registers `name` where one is known.
+
+    Raises:
+      ValueError: for a name that is not registered.
+    """
+    for prefix, module in _REGISTERED_BY.items():
+        if name.startswith(prefix) and importlib.util.find_spec(module.partition(".")[0]):
+            imported = importlib.import_module(module)
+            if prefix == "ALE/":
+                gymnasium.register_envs(imported)
+    rest = {key: value for key, value in options.items() if key != "max_steps"}
+    try:
+        return gymnasium.make(name, max_episode_steps=options.get("max_steps"), **rest)
+    except gymnasium.error.UnregisteredEnv as error:
+        raise ValueError(str(error)) from None
+
+
+def leaves(space: spaces.Space, key: str = "") -> Iterator[tuple[str, spaces.Space]]:
+    """The arrays an observation consists of.
+
+    Raises:
+      ValueError: for a space that is no array.
+    """
+    if isinstance(space, spaces.Dict):
+        for name, part in space.spaces.items():
+            yield from leaves(part, f"{key}/{name}" if key else name)
+    elif isinstance(space, (spaces.Box, spaces.Discrete, spaces.MultiBinary, spaces.MultiDiscrete)):
+        yield key or _REST, space
+    else:
+        raise ValueError(f"observation {key or 'space'}: {space} is no array; wrap the environment")
+
+
+def array(space: spaces.Space) -> Array:
+    """Shape, dtype and scalar bounds as JAX gets them."""
+    dtype = np.dtype(space.dtype).name
+    if isinstance(space, spaces.Discrete):
+        low, high = float(space.start), float(space.start + space.n - 1)
+    elif isinstance(space, spaces.MultiDiscrete):
+        low, high = float(np.min(space.start)), float(np.max(space.start + space.nvec - 1))
+    elif isinstance(space, spaces.MultiBinary):
+        low, high = 0.0, 1.0
+    else:
+        assert isinstance(space, spaces.Box)
+        low, high = float(np.min(space.low)), float(np.max(space.high))
+    return Array(tuple(space.shape or ()), _NARROW.get(dtype, dtype), low, high)
+
+
+class GymnasiumGame:
+    """One environment; `rows` are its observations."""
+
+    def __init__(self, env: gymnasium.Env, rows: dict[str, np.ndarray]):
+        self.env, self.rows = env, rows
+        action = env.action_space
+        self.start = int(action.start) if isinstance(action, spaces.Discrete) else None
+
+    def reset(self, seeds: Seeds) -> None:
+        observation, _ = self.env.reset(seed=seeds.core % 2**31)
+        self._write(observation, "")
+
+    def step(self, action: Any) -> tuple[float, bool, bool]:
+        if self.start is not None:
+            action = self.start + int(action)
+        else:
+            space = self.env.action_space
+            assert isinstance(space, spaces.Box)
+            action = np.clip(action, space.low, space.high).astype(space.dtype)
+        observation, reward, terminated, truncated, _ = self.env.step(action)
+        self._write(observation, "")
+        return float(reward), bool(terminated), bool(truncated)
+
+    def _write(self, observation: Any, key: str) -> None:
+        if isinstance(observation, Mapping):
+            for name, part in observation.items():
+                self._write(part, f"{key}/{name}" if key else name)
+        else:
+            row = self.rows[key or _REST]
+            value = np.asarray(observation)
+            if value.shape != row.shape:
+                raise ValueError(
+                    f"observation {key!r} has shape {value.shape}, its space says {row.shape}"
+                )
+            row[...] = value
+
+    def close(self) -> None:
+        self.env.close()
+
+
+class GymnasiumFamily:
+    """Environments of one name and the same options."""
+
+    def __init__(self, name: str, options: dict[str, Any]):
+        self.name, self.options = name, options
+        env = make(name, options)
+        observation = {key: array(space) for key, space in leaves(env.observation_space)}
+        limit = options.get("max_steps") or (env.spec.max_episode_steps if env.spec else None)
+        action = env.action_space
+        if not isinstance(action, (spaces.Discrete, spaces.Box)):
+            raise ValueError(f"action space {action}: discrete or one array")
+        self.description = Description(
+            observation=observation,
+            single=set(observation) == {_REST},
+            action=int(action.n) if isinstance(action, spaces.Discrete) else array(action),
+            max_steps=int(limit or UNLIMITED),
+        )
+        env.close()
+
+    def staging(self) -> Mapping[str, tuple[tuple[int, ...], str]]:
+        return {key: (a.shape, a.dtype) for key, a in self.description.observation.items()}
+
+    def game(self, rows: dict[str, np.ndarray]) -> GymnasiumGame:
+        return GymnasiumGame(make(self.name, self.options), rows)
+
+
+def family(name: str, options: dict[str, Any]) -> GymnasiumFamily:
+    """Games of `name`, with or without `gym:` in front.
+
+    Raises:
+      ValueError: for spaces that arrays cannot hold.
+    """
+    return GymnasiumFamily(name.removeprefix("gym:"), options)
