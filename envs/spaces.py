@@ -46,6 +46,8 @@ class Box:
     def sample(self, key: jax.Array) -> jax.Array:
         """A uniform draw (standard normal where a bound is infinite)."""
         if np.issubdtype(self.dtype, np.integer):
+            if self.high - self.low >= 2**32 - 1:  # all of an int32: no upper end to give
+                return jax.random.bits(key, self.shape, jnp.uint32).astype(self.dtype)
             return jax.random.randint(key, self.shape, int(self.low), int(self.high) + 1).astype(
                 self.dtype
             )

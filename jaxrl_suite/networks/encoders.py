@@ -15,6 +15,7 @@ import numpy as np
 
 from envs import spaces
 from jaxrl_suite.networks.initializers import orthogonal
+from jaxrl_suite.networks.nethack import NetHackEncoder, is_nethack
 
 OBJECTS, COLORS, STATES, DIRECTIONS, MISSION = 11, 6, 4, 4, 16
 SQRT2 = float(np.sqrt(2.0))
@@ -115,9 +116,9 @@ def encoder_for(
     """An encoder for observations of `space` with `widths[-1]` features.
 
     Args:
-      space: a MiniGrid-like dictionary, a vector, or a dictionary of vectors.
+      space: a MiniGrid-like or NetHack-like dictionary, a vector, or a dictionary of vectors.
       widths: of the dense layers.
-      final: grid encoders only: "relu" or "linear".
+      final: grid and NetHack encoders only: "relu" or "linear".
       activation: vector encoders only.
       use_mission: grid encoders only.
 
@@ -126,6 +127,8 @@ def encoder_for(
     """
     if is_grid(space):
         return GridEncoder(widths=widths, final=final, use_mission=use_mission)
+    if isinstance(space, spaces.Dict) and is_nethack(set(space.spaces)):
+        return NetHackEncoder(widths=widths, final=final)
     parts = space.spaces.values() if isinstance(space, spaces.Dict) else [space]
     if all(isinstance(part, spaces.Box) and len(part.shape) == 1 for part in parts):
         return MLPEncoder(widths=widths, activation=activation)

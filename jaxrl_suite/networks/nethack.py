@@ -1,0 +1,212 @@
+"""NetHack observations to features: the encoders of the E3B papers, whole or in parts.
+
+The networks are those of Henaff et al. (2022, arXiv 2210.05805, appendix; from Samvelyan et al., 2021,
+MiniHack): an embedding for every glyph, convolutions over a crop around the agent and over the whole
+map, dense layers over the status line, a character-level network over the message. The published
+faster variant, which is the default, leaves the whole map out.
+
+    NetHackEncoder()                                              # crop, status, message
+    NetHackEncoder(crop=9, whole_map=True, embedding=64, widths=(1024, 1024))   # as first published
+
+The parts (`crop_around`, `MapTrunk`, `Status`, `Message`, `Inventory`) work alone as well.
+"""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+GLYPHS = 5977  # NetHack 3.6's glyphs, and one for what lies outside the map
+OUTSIDE = GLYPHS - 1
+CHARACTERS = 256
+# what each number of blstats is divided by, to be of order 1
+SCALE = np.array([
+    79, 21,  # column, row
+    25, 125, 25, 25, 25, 25, 25,  # strength twice, other attributes
+    1e4, 50, 50, 50, 1e3, 50, 50,  # score, hit points, depth, gold, energy
+    10, 20, 30, 1e4, 1e4,  # armour class, monster level, experience level and points, time
+    5, 10, 10, 50, 1e3, 5,  # hunger, burden, dungeon, level, conditions, alignment
+], np.float32)  # fmt: skip
+
+
+def crop_around(glyphs: jax.Array, blstats: jax.Array, size: int) -> jax.Array:
+    """The square of glyphs around the agent.
+
+    Args:
+      glyphs: `[..., height, width]` integers.
+      blstats: `[..., 27]` integers; column and row are its first two numbers.
+      size: side of the square. The agent stands in its middle, for an even `size` just right of and
+        below it.
+
+    Returns:
+      `[..., size, size]` int32, `OUTSIDE` beyond the map.
+    """
+    *batch, height, width = glyphs.shape
+    before = size // 2
+    flat = glyphs.reshape(-1, height, width).astype(jnp.int32)
+    around = ((0, 0), (before, size), (before, size))
+    padded = jnp.pad(flat, around, constant_values=OUTSIDE)
+    x, y = (jnp.clip(blstats.reshape(-1, blstats.shape[-1])[:, i], 0) for i in (0, 1))
+
+    def one(level: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
+        return jax.lax.dynamic_slice(level, (y, x), (size, size))
+
+    return jax.vmap(one)(padded, x, y).reshape(*batch, size, size)
+
+
+class MapTrunk(nn.Module):
+    """Convolutions of 3 x 3 over embedded glyphs: `[..., height, width, E]` -> `[..., features]`.
+
+    Attributes:
+      channels: of each layer; the field's size stays.
+      stride: of the first layer; 2 makes the whole map affordable on a CPU.
+    """
+
+    channels: tuple[int, ...] = (16, 16, 16, 16, 8)
+    stride: int = 1
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        batch = x.shape[:-3]
+        x = x.reshape(-1, *x.shape[-3:])
+        for i, channels in enumerate(self.channels):
+            strides = (self.stride,) * 2 if i == 0 else (1, 1)
+            x = nn.elu(nn.Conv(channels, (3, 3), strides)(x))
+        return x.reshape(*batch, -1)
+
+
+class Status(nn.Module):
+    """Dense layers over the status line, `[..., 27]` integers, each scaled to order 1.
+
+    Attributes:
+      widths: of the layers.
+    """
+
+    widths: tuple[int, ...] = (64, 64)
+
+    @nn.compact
+    def __call__(self, blstats: jax.Array) -> jax.Array:
+        scale = jnp.asarray(SCALE[: blstats.shape[-1]])
+        x = jnp.clip(blstats.astype(jnp.float32) / scale, -5.0, 5.0)
+        for width in self.widths:
+            x = nn.relu(nn.Dense(width)(x))
+        return x
+
+
+class Message(nn.Module):
+    """The message line, `[..., 256]` characters with zeros after the text.
+
+    Attributes:
+      kind: "ngrams" adds up embeddings of the hashed pairs and triples of characters (order is lost,
+        wording is not, and it costs next to nothing); "conv" is the published network, an embedding
+        and six convolutions.
+      features: of the result.
+      buckets: of the hash.
+    """
+
+    kind: str = "ngrams"
+    features: int = 64
+    buckets: int = 4096
+
+    @nn.compact
+    def __call__(self, message: jax.Array) -> jax.Array:
+        if self.kind == "conv":
+            return self._conv(message)
+        first = message.astype(jnp.uint32)
+        second = jnp.pad(first[..., 1:], [(0, 0)] * (first.ndim - 1) + [(0, 1)])
+        third = jnp.pad(first[..., 2:], [(0, 0)] * (first.ndim - 1) + [(0, 2)])
+        table = self.param(
+            "ngrams", nn.initializers.normal(1.0), (2, self.buckets, self.features // 2)
+        )
+        pairs = (first * 257 + second) * jnp.uint32(0x9E3779B1) >> 16
+        triples = ((first * 257 + second) * 257 + third) * jnp.uint32(0x85EBCA6B) >> 16
+        there = (first > 0).astype(jnp.float32)[..., None]
+        count = jnp.sqrt(jnp.maximum(jnp.sum(there, -2), 1.0))
+        sums = [
+            jnp.sum(table[i][index % self.buckets] * there, -2) / count
+            for i, index in enumerate((pairs, triples))
+        ]
+        return nn.relu(nn.Dense(self.features)(jnp.concatenate(sums, -1)))
+
+    def _conv(self, message: jax.Array) -> jax.Array:
+        batch = message.shape[:-1]
+        x = nn.Embed(CHARACTERS, 32)(message.reshape(-1, message.shape[-1]).astype(jnp.int32))
+        for i, kernel in enumerate((7, 7, 3, 3, 3, 3)):
+            x = nn.relu(nn.Conv(64, (kernel,), padding="VALID")(x))
+            if i in (0, 1, 5):
+                x = nn.max_pool(x, (3,), (3,))
+        x = nn.relu(nn.Dense(128)(x.reshape(*batch, -1)))
+        return nn.relu(nn.Dense(self.features)(x))
+
+
+class Inventory(nn.Module):
+    """What is carried: `inv_glyphs` `[..., 55]`, embedded and added up over the items there are.
+
+    Attributes:
+      features: of the result.
+    """
+
+    features: int = 64
+
+    @nn.compact
+    def __call__(self, inv_glyphs: jax.Array) -> jax.Array:
+        there = (inv_glyphs < OUTSIDE).astype(jnp.float32)[..., None]  # OUTSIDE marks an empty slot
+        items = nn.Embed(GLYPHS, self.features)(jnp.clip(inv_glyphs, 0, OUTSIDE).astype(jnp.int32))
+        return nn.relu(nn.Dense(self.features)(jnp.sum(items * there, -2)))
+
+
+class NetHackEncoder(nn.Module):
+    """All parts an observation has keys for, concatenated, then dense layers.
+
+    Keys it knows: `glyphs` with `blstats` (map and status), `message`, `inv_glyphs`. Others, like
+    `noise` and `time`, are concatenated as they are if they are vectors of floats.
+
+    Attributes:
+      crop: side of the square around the agent, 0 for none.
+      whole_map: convolutions over the whole map too.
+      embedding: size of a glyph's embedding, shared by crop and map.
+      message: "ngrams", "conv" or "none".
+      widths: of the dense layers; the last is the number of features.
+      final: "relu" or "linear", what follows the last dense layer.
+    """
+
+    crop: int = 16
+    whole_map: bool = False
+    embedding: int = 16
+    message: str = "ngrams"
+    widths: tuple[int, ...] = (256, 256)
+    final: str = "relu"
+
+    @nn.compact
+    def __call__(self, observation: dict[str, jax.Array]) -> jax.Array:
+        parts = []
+        known = ("glyphs", "blstats", "message", "inv_glyphs")
+        if "glyphs" in observation:
+            embed = nn.Embed(GLYPHS, self.embedding, name="glyph")
+            glyphs = observation["glyphs"]
+            if self.crop:
+                near = crop_around(glyphs, observation["blstats"], self.crop)
+                parts.append(MapTrunk(name="crop")(embed(near)))
+            if self.whole_map:
+                parts.append(MapTrunk(name="map")(embed(glyphs.astype(jnp.int32))))
+        if "blstats" in observation:
+            parts.append(Status(name="status")(observation["blstats"]))
+        if "message" in observation and self.message != "none":
+            parts.append(Message(self.message, name="message_text")(observation["message"]))
+        if "inv_glyphs" in observation:
+            parts.append(Inventory(name="inventory")(observation["inv_glyphs"]))
+        for name in sorted(set(observation) - set(known)):
+            if jnp.issubdtype(observation[name].dtype, jnp.floating):
+                parts.append(observation[name])
+        x = jnp.concatenate(parts, -1)
+        for width in self.widths[:-1]:
+            x = nn.relu(nn.Dense(width)(x))
+        x = nn.Dense(self.widths[-1])(x)
+        return nn.relu(x) if self.final == "relu" else x
+
+
+def is_nethack(names: set[str]) -> bool:
+    """Whether a dictionary observation with these keys is NetHack's."""
+    return {"glyphs", "blstats"} <= names

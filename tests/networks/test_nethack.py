@@ -1,0 +1,87 @@
+"""NetHack's encoder: the crop against plain slicing, parts, batch axes, what it must not see."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxrl_suite.networks import nethack
+
+HEIGHT, WIDTH = 21, 79
+
+
+def observation(seed=0, batch=()):
+    rng = np.random.default_rng(seed)
+    blstats = rng.integers(0, 60, size=(*batch, 27)).astype(np.int32)
+    blstats[..., 0] = rng.integers(WIDTH, size=batch)
+    blstats[..., 1] = rng.integers(HEIGHT, size=batch)
+    text = np.zeros((*batch, 256), np.uint8)
+    text[..., :12] = rng.integers(32, 127, size=(*batch, 12))
+    return {
+        "glyphs": rng.integers(5976, size=(*batch, HEIGHT, WIDTH)).astype(np.int16),
+        "blstats": blstats,
+        "message": text,
+    }
+
+
+@pytest.mark.parametrize("size", [9, 16])
+def test_crop_is_the_square_around_the_agent(size):
+    seen = observation(batch=(40,))
+    got = np.asarray(jax.jit(nethack.crop_around, static_argnums=2)(
+        seen["glyphs"], seen["blstats"], size))  # fmt: skip
+    for i in range(40):
+        x, y = seen["blstats"][i, :2]
+        for row in range(size):
+            for column in range(size):
+                v, u = y + row - size // 2, x + column - size // 2
+                inside = 0 <= v < HEIGHT and 0 <= u < WIDTH
+                want = seen["glyphs"][i, v, u] if inside else nethack.OUTSIDE
+                assert got[i, row, column] == want
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"whole_map": True, "crop": 9, "message": "conv"}, {"crop": 0, "message": "none"},
+])  # fmt: skip
+def test_batch_axes_make_no_difference(options):
+    encoder = nethack.NetHackEncoder(widths=(32, 24), embedding=8, **options)
+    seen = observation(1, (2, 3))
+    params = encoder.init(jax.random.key(0), seen)
+    whole = jax.jit(encoder.apply)(params, seen)
+    assert whole.shape == (2, 3, 24) and np.isfinite(whole).all()
+    for i, j in np.ndindex(2, 3):
+        one = encoder.apply(params, jax.tree.map(lambda x, i=i, j=j: x[i, j], seen))
+        np.testing.assert_allclose(one, whole[i, j], rtol=2e-4, atol=1e-5)
+
+
+def test_every_part_matters_and_far_glyphs_do_not():
+    encoder = nethack.NetHackEncoder(widths=(32, 24), crop=9, final="linear")
+    seen = observation(2)
+    seen["blstats"][:2] = (10, 10)
+    seen["inv_glyphs"] = np.full(55, nethack.OUTSIDE, np.int16)
+    seen["noise"] = np.zeros(3, np.float32)
+    params = encoder.init(jax.random.key(0), seen)
+    base = encoder.apply(params, seen)
+
+    def changed(key, index, value):
+        other = {**seen, key: seen[key].copy()}
+        other[key][index] = value
+        return float(jnp.abs(encoder.apply(params, other) - base).max())
+
+    assert changed("glyphs", (10, 12), 17) > 1e-6
+    assert changed("glyphs", (10, 40), 17) == 0
+    assert changed("blstats", 10, 3) > 1e-6
+    assert changed("message", 3, 7) > 1e-6
+    assert changed("message", 200, 0) == 0  # after the text
+    assert changed("inv_glyphs", 0, 2000) > 1e-6
+    assert changed("noise", 0, 1.0) > 1e-6
+
+
+def test_the_hash_tells_messages_apart():
+    module = nethack.Message()
+    texts = ["You see here a dagger.", "You see here a key.", "The door opens.", ""]
+    lines = np.stack([np.frombuffer(t.encode().ljust(256, b"\0"), np.uint8) for t in texts])
+    features = module.apply(module.init(jax.random.key(0), lines), lines)
+    distance = np.linalg.norm(features[:, None] - features[None], axis=-1)
+    assert distance[0, 1] > 0 and distance[0, 1] < distance[0, 2]  # like wording, like features
