@@ -4,8 +4,9 @@ NetHack's tasks keep NLE's names. Options are those of NLE's classes, and of the
 
     envs.make("NetHackScore-v0", keys=("glyphs", "blstats"), character="val-dwa-law-fem", workers=2)
 
-MiniHack's tasks keep MiniHack's, and `gym:NAME` is any environment that `gymnasium.make` knows (Atari's
-`ALE/...` and `Vizdoom...` also without `gym:`), with options for its constructor. All share the options of the pool: `workers`, `deadline`, `ahead`.
+MiniHack's tasks keep MiniHack's. `gym:NAME` is any environment that `gymnasium.make` knows (Atari's
+`ALE/...` and `Vizdoom...` also without `gym:`), with options for its constructor. All share the
+options of the pool: `workers`, `deadline`, `ahead`.
 """
 
 from __future__ import annotations
@@ -60,7 +61,9 @@ def minihack_names() -> tuple[str, ...]:
         return ()
     sources = sorted((Path(spec.origin).parent / "envs").glob("*.py"))
     found = (re.findall(r'id="(MiniHack-[^"{}]+)"', source.read_text()) for source in sources)
-    return tuple(sorted(name for some in found for name in some))
+    every = {name for some in found for name in some}
+    # where there is a -v1, Gymnasium refuses the -v0
+    return tuple(sorted(n for n in every if n[:-1] + str(int(n[-1]) + 1) not in every))
 
 
 def kind(name: str) -> str | None:

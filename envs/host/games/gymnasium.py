@@ -1,8 +1,9 @@
 """Any Gymnasium environment as a game of the pool: `gym:CartPole-v1`, `gym:ALE/Pong-v5`, ...
 
 Observations may be arrays, discrete, or (nested) dictionaries of these; nested keys are joined by
-"/". Actions are discrete or one array. An episode's seed goes to `reset(seed=)`; environments that
-draw from anything else cannot be resumed exactly. 64-bit numbers become 32-bit ones, as in JAX.
+"/", text is left out. Actions are discrete or one array. An episode's seed goes to `reset(seed=)`;
+environments that draw from anything else cannot be resumed exactly. 64-bit numbers become 32-bit
+ones, as in JAX.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ def leaves(space: spaces.Space, key: str = "") -> Iterator[tuple[str, spaces.Spa
     if isinstance(space, spaces.Dict):
         for name, part in space.spaces.items():
             yield from leaves(part, f"{key}/{name}" if key else name)
+    elif space.dtype is not None and space.dtype.kind == "U":
+        return  # text
     elif isinstance(space, (spaces.Box, spaces.Discrete, spaces.MultiBinary, spaces.MultiDiscrete)):
         yield key or _REST, space
     else:
@@ -99,7 +102,8 @@ class GymnasiumGame:
     def _write(self, observation: Any, key: str) -> None:
         if isinstance(observation, Mapping):
             for name, part in observation.items():
-                self._write(part, f"{key}/{name}" if key else name)
+                if not isinstance(part, str):
+                    self._write(part, f"{key}/{name}" if key else name)
         else:
             row = self.rows[key or _REST]
             value = np.asarray(observation)

@@ -6,7 +6,8 @@ like NetHack's tasks. Tasks with a reward manager, a `step` of their own or Boxo
 played by MiniHack's own classes, slower (`GymnasiumGame`'s way).
 
 Differences from MiniHack's classes, all on purpose: those of `nethack`, and `MiniHack-MultiRoom-*`
-takes seeds (its own `seed` fails) and draws its maps from a bank (see `minihack_levels`).
+takes seeds (its own `seed` fails) and draws its maps from a bank (see `minihack_levels`); the lava
+crossings can be made with today's MiniGrid.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import random
 import warnings
 from collections.abc import Mapping
 from typing import Any
+from unittest import mock
 
 import gymnasium
 import numpy as np
@@ -34,6 +36,7 @@ with warnings.catch_warnings():
 KEYS = ("glyphs", "glyphs_crop", "blstats", "message")
 BANK = 4096
 _OWN = ("keys", "max_steps", "crop", "bank")
+_make = gymnasium.make  # before `MiniHack.make` puts `_minigrid` in its place
 _ABORTED = -1  # of MiniHack's `StepStatus`
 
 
@@ -135,6 +138,11 @@ class OwnGame:
         self.env.close()
 
 
+def _minigrid(name: str, width: int, height: int) -> gymnasium.Env:
+    """The map drawer MiniHack asks for; MiniGrid's crossings refuse a width and have their own."""
+    return _make(name) if "Crossing" in name else _make(name, width=width, height=height)
+
+
 class MiniHack:
     """Games of one MiniHack task."""
 
@@ -179,7 +187,7 @@ class MiniHack:
             rest["max_episode_steps"] = self.options["max_steps"]
         entry = gymnasium.spec(self.name)
         kind = gymnasium.envs.registration.load_env_creator(entry.entry_point)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), mock.patch("minihack.envs.minigrid.gym.make", _minigrid):
             warnings.simplefilter("ignore")
             return kind(
                 **{
@@ -187,6 +195,7 @@ class MiniHack:
                     "observation_keys": list(self.keys),
                     "obs_crop_h": crop,
                     "obs_crop_w": crop,
+                    "fix_moon_phase": True,  # from the seed, not from today's date
                     **rest,
                 }
             )
