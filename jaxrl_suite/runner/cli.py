@@ -182,7 +182,7 @@ def _run_spec(spec: Spec, arguments: list[str], start: str) -> int:
     assert isinstance(chosen, options.Options)
     chosen.check()
     compile_cache.configure(chosen.compile_cache)
-    cpu_devices.configure(chosen.seeds)
+    cpu_devices.configure(chosen.seeds, getattr(config, "env", None))
     runner.run(spec, config, chosen, f"{start} {shlex.join(arguments)}".strip())
     return 0
 
@@ -217,7 +217,8 @@ def _sweep(rest: list[str], package: str) -> int:
         more = [part for name, value in values.items() for part in _as_option(spec, name, value)]
         configs[label] = parse_run(spec, [*arguments, *more], start)[0]
     compile_cache.configure(options.compile_cache)
-    cpu_devices.configure(len(configs) * options.seeds)
+    env = next((c.env for c in configs.values() if hasattr(c, "env")), None)
+    cpu_devices.configure(len(configs) * options.seeds, env)
     command = shlex.join(["jaxrl", "sweep", *rest])
     places = sweep.sweep(spec, configs, options, command, rest[1:])
     print(f"{len(places)} run directories in {options.out / 'cells'}")

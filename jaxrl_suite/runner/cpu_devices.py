@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 
 
-def configure(seeds: int) -> int:
+def configure(seeds: int, env: str | None = None) -> int:
     """Splits the CPU into as many devices as there are cores, if they divide `seeds`.
+
+    Environments on the host (`env` names one) keep the single device: their callbacks need it, and
+    their worker processes use the cores.
 
     Leaves everything as it is where the user chose (`JAX_NUM_CPU_DEVICES`, or
     `--xla_force_host_platform_device_count` in `XLA_FLAGS`) or JAX has already started. Other
@@ -20,6 +23,10 @@ def configure(seeds: int) -> int:
         return 0
     import jax
 
+    from envs.host.catalogue import on_host
+
+    if env is not None and on_host(env):
+        return 0
     count = max(n for n in range(1, min(seeds, _cores()) + 1) if seeds % n == 0)
     try:
         jax.config.update("jax_num_cpu_devices", count)
