@@ -7,7 +7,9 @@ played by MiniHack's own classes, slower (`GymnasiumGame`'s way).
 
 Differences from MiniHack's classes, all on purpose: those of `nethack`, and `MiniHack-MultiRoom-*`
 takes seeds (its own `seed` fails) and draws its maps from a bank (see `minihack_levels`); the lava
-crossings can be made with today's MiniGrid.
+crossings can be made with today's MiniGrid. MiniHack's classes always ask NLE for
+`screen_descriptions`, and describing an object on screen makes it known to the character, which can
+decide whether two stack: ask for that key too to get the very same game.
 """
 
 from __future__ import annotations

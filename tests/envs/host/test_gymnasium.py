@@ -1,0 +1,167 @@
+"""Any Gymnasium environment over the pool: equal to Gymnasium's own loop; spaces; what is refused."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import gymnasium
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import envs
+from envs import spaces
+from envs.host.games import gymnasium as games
+from envs.host.pool import Pool
+from envs.host.seeds import Contexts, episode_seeds
+
+
+def has(package):
+    return pytest.mark.skipif(not importlib.util.find_spec(package), reason=f"needs {package}")
+
+
+def sample(space, rng):
+    if isinstance(space, gymnasium.spaces.Discrete):
+        return int(rng.integers(space.n)) + int(space.start)
+    return rng.uniform(space.low, space.high).astype(space.dtype)
+
+
+def flat(observation):
+    if not isinstance(observation, dict):
+        return {"_": observation}
+    return {k: v for k, v in observation.items() if not isinstance(v, str)}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CartPole-v1",
+        "Pendulum-v1",
+        "Acrobot-v1",
+        "Taxi-v3",
+        pytest.param("MiniGrid-DoorKey-5x5-v0", marks=has("minigrid")),
+        pytest.param("ALE/MontezumaRevenge-v5", marks=has("ale_py")),
+        pytest.param("VizdoomMyWayHome-v1", marks=has("vizdoom")),
+    ],
+)
+def test_equals_gymnasium_step_for_step(name):
+    """Two environments of one group, against two loops, ends of episodes included."""
+    count, limit = 2, 30
+    pool = Pool("gymnasium", f"gym:{name}", {"max_steps": limit}, workers=1)
+    base = np.arange(2 * count, dtype=np.uint32).reshape(count, 2)
+    group = pool.group(count)
+    batch = group.reset(base)
+    theirs = [games.make(name, {"max_steps": limit}) for _ in range(count)]
+    rng, episode = np.random.default_rng(0), np.zeros(count, int)
+
+    def seed(i):
+        return episode_seeds(base[i], episode[i], Contexts()).core % 2**31
+
+    def same(got, i, observation):
+        for key, value in flat(observation).items():
+            np.testing.assert_allclose(got[key][i], np.asarray(value, got[key].dtype))
+
+    for i, env in enumerate(theirs):
+        same(batch.observation, i, env.reset(seed=seed(i))[0])
+    ended = 0
+    for _ in range(70):
+        actions = [sample(env.action_space, rng) for env in theirs]
+        group.send(np.array(actions))
+        batch = group.recv()
+        for i, env in enumerate(theirs):
+            observation, reward, terminated, truncated, _ = env.step(actions[i])
+            assert batch.reward[i] == pytest.approx(reward, rel=1e-6)
+            assert (batch.terminated[i], batch.truncated[i]) == (terminated, truncated)
+            same(batch.final_observation(), i, observation)
+            if terminated or truncated:
+                ended += 1
+                episode[i] += 1
+                observation = env.reset(seed=seed(i))[0]
+            same(batch.observation, i, observation)
+    assert ended >= 4
+    pool.close()
+    for env in theirs:
+        env.close()
+
+
+def test_make_and_train_under_jit():
+    env, params = envs.make("gym:Pendulum-v1", workers=1, max_steps=20)
+    assert env.observation_space(params) == spaces.Box(-8.0, 8.0, (3,), jnp.dtype("float32"))
+    assert env.action_space(params) == spaces.Box(-2.0, 2.0, (1,), jnp.dtype("float32"))
+    observation, state = jax.vmap(env.reset)(jax.random.split(jax.random.key(0), 3))
+    np.testing.assert_allclose((observation[:, :2] ** 2).sum(1), 1, rtol=1e-5)
+
+    @jax.jit
+    def play(state, key):
+        def body(state, key):
+            action = jax.random.uniform(key, (3, 1), minval=-2, maxval=2)
+            out = jax.vmap(env.step, (None, 0, 0, None))(key, state, action, params)
+            return out[1], out
+
+        return jax.lax.scan(body, state, jax.random.split(key, 45))
+
+    after, out = play(state, jax.random.key(1))
+    assert out[4].sum() == 6 and (out[5]["episode_length"][out[4]] == 20).all()
+    again, _ = play(state, jax.random.key(1))  # replays continuous actions too
+    jax.tree.map(np.testing.assert_array_equal, after.env_state.log, again.env_state.log)
+    _, one = play(after, jax.random.key(2))
+    env.unwrapped._groups.clear()
+    _, two = play(after, jax.random.key(2))
+    np.testing.assert_array_equal(one[0], two[0])
+    env.unwrapped.close()
+
+
+class Odd(gymnasium.Env):
+    """Raises in its third step; says something else than it sends."""
+
+    observation_space = gymnasium.spaces.Dict(
+        {"a": gymnasium.spaces.Dict({"b": gymnasium.spaces.Discrete(3)}),
+         "c": gymnasium.spaces.Box(0.0, 1.0, (2,), np.float64)}
+    )  # fmt: skip
+    action_space = gymnasium.spaces.Discrete(2, start=5)
+
+    def reset(self, seed=None, options=None):
+        self.steps = 0
+        return {"a": {"b": 2}, "c": np.array([0.25, 0.5])}, {}
+
+    def step(self, action):
+        assert action in (5, 6)
+        self.steps += 1
+        if self.steps == 3:
+            raise KeyError("broken on purpose")
+        return {"a": {"b": 1}, "c": np.array([0.0, 1.0])}, 1, False, False, {}
+
+
+@pytest.fixture
+def odd(tmp_path, monkeypatch):
+    gymnasium.register("Odd-v0", Odd)
+    (tmp_path / "oddities.py").write_text(
+        "import gymnasium\nimport numpy as np\nspaces = gymnasium.spaces\n"
+        + __import__("inspect").getsource(Odd)
+        + "\ngymnasium.register('Odd-v0', Odd)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    return "gym:oddities:Odd-v0"
+
+
+def test_nested_observations_and_errors_in_a_step(odd):
+    env, params = envs.make(odd, workers=1)
+    space = env.observation_space(params)
+    assert set(space.spaces) == {"a/b", "c"} and space["c"].dtype == jnp.float32
+    observation, state = env.reset(jax.random.key(0))
+    assert int(observation["a/b"]) == 2 and observation["c"].tolist() == [0.25, 0.5]
+    for _ in range(2):
+        observation, state, *_ = env.step(jax.random.key(0), state, jnp.int32(1), params)
+    assert int(observation["a/b"]) == 1
+    with pytest.raises(Exception, match="broken on purpose") as error:
+        env.step(jax.random.key(0), state, jnp.int32(0), params)
+    assert "in step 2 of its episode; environment 0, episode 0" in str(error.value)
+    env.unwrapped.close()
+
+
+def test_unknown_names_are_told():
+    with pytest.raises(envs.UnknownOption, match="CartPole"):
+        envs.make("gym:CartPole-v9", workers=1)
+    with pytest.raises(envs.UnknownOption, match="CartPole"):
+        envs.make("gym:CartPol-v1", workers=1)
