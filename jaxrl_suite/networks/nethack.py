@@ -2,11 +2,12 @@
 
 The networks are those of Henaff et al. (2022, arXiv 2210.05805, appendix; from Samvelyan et al., 2021,
 MiniHack): an embedding for every glyph, convolutions over a crop around the agent and over the whole
-map, dense layers over the status line, a character-level network over the message. The published
-faster variant, which is the default, leaves the whole map out.
+map, dense layers over the status line, a character-level network over the message. The defaults are
+small enough to learn on a few cores.
 
-    NetHackEncoder()                                              # crop, status, message
-    NetHackEncoder(crop=9, whole_map=True, embedding=64, widths=(1024, 1024))   # as first published
+    NetHackEncoder()                                         # crop, status, message
+    NetHackEncoder(**PUBLISHED)                              # E3B's first network
+    NetHackEncoder(**{**PUBLISHED, "crop": 16, "whole_map": False})    # its faster variant
 
 The parts (`crop_around`, `MapTrunk`, `Status`, `Message`, `Inventory`) work alone as well.
 """
@@ -56,25 +57,50 @@ def crop_around(glyphs: jax.Array, blstats: jax.Array, size: int) -> jax.Array:
     return jax.vmap(one)(padded, x, y).reshape(*batch, size, size)
 
 
+class Convolution(nn.Module):
+    """A convolution as one matrix product over shifted copies, stride 1.
+
+    `vmap` over seeds gives every seed weights of its own. For XLA's convolution that means a grouped
+    one, which is slow by two orders of magnitude on a CPU; a matrix product becomes a batched one.
+
+    Attributes:
+      features: of the output.
+      kernel: size along each of the axes before the last.
+      same: zeros around keep the size; else the field shrinks by `kernel - 1`.
+    """
+
+    features: int
+    kernel: tuple[int, ...]
+    same: bool = True
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        for i, size in enumerate(self.kernel):
+            axis = x.ndim - 1 - len(self.kernel) + i
+            if self.same:
+                around = [(0, 0)] * x.ndim
+                around[axis] = (size // 2, (size - 1) // 2)
+                x = jnp.pad(x, around)
+            length = x.shape[axis] - size + 1
+            shifted = [jax.lax.slice_in_dim(x, k, k + length, axis=axis) for k in range(size)]
+            x = jnp.concatenate(shifted, -1)
+        return nn.Dense(self.features)(x)
+
+
 class MapTrunk(nn.Module):
     """Convolutions of 3 x 3 over embedded glyphs: `[..., height, width, E]` -> `[..., features]`.
 
     Attributes:
       channels: of each layer; the field's size stays.
-      stride: of the first layer; 2 makes the whole map affordable on a CPU.
     """
 
-    channels: tuple[int, ...] = (16, 16, 16, 16, 8)
-    stride: int = 1
+    channels: tuple[int, ...] = (16, 16, 8)
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        batch = x.shape[:-3]
-        x = x.reshape(-1, *x.shape[-3:])
-        for i, channels in enumerate(self.channels):
-            strides = (self.stride,) * 2 if i == 0 else (1, 1)
-            x = nn.elu(nn.Conv(channels, (3, 3), strides)(x))
-        return x.reshape(*batch, -1)
+        for channels in self.channels:
+            x = nn.elu(Convolution(channels, (3, 3))(x))
+        return x.reshape(*x.shape[:-3], -1)
 
 
 class Status(nn.Module):
@@ -132,11 +158,12 @@ class Message(nn.Module):
 
     def _conv(self, message: jax.Array) -> jax.Array:
         batch = message.shape[:-1]
-        x = nn.Embed(CHARACTERS, 32)(message.reshape(-1, message.shape[-1]).astype(jnp.int32))
+        x = nn.Embed(CHARACTERS, 32)(message.astype(jnp.int32))
         for i, kernel in enumerate((7, 7, 3, 3, 3, 3)):
-            x = nn.relu(nn.Conv(64, (kernel,), padding="VALID")(x))
+            x = nn.relu(Convolution(64, (kernel,), same=False)(x))
             if i in (0, 1, 5):
-                x = nn.max_pool(x, (3,), (3,))
+                length = x.shape[-2] // 3
+                x = x[..., : 3 * length, :].reshape(*batch, length, 3, -1).max(-2)
         x = nn.relu(nn.Dense(128)(x.reshape(*batch, -1)))
         return nn.relu(nn.Dense(self.features)(x))
 
@@ -166,14 +193,16 @@ class NetHackEncoder(nn.Module):
     Attributes:
       crop: side of the square around the agent, 0 for none.
       whole_map: convolutions over the whole map too.
+      channels: of the convolutions over either.
       embedding: size of a glyph's embedding, shared by crop and map.
       message: "ngrams", "conv" or "none".
       widths: of the dense layers; the last is the number of features.
       final: "relu" or "linear", what follows the last dense layer.
     """
 
-    crop: int = 16
+    crop: int = 9
     whole_map: bool = False
+    channels: tuple[int, ...] = (16, 16, 8)
     embedding: int = 16
     message: str = "ngrams"
     widths: tuple[int, ...] = (256, 256)
@@ -188,9 +217,9 @@ class NetHackEncoder(nn.Module):
             glyphs = observation["glyphs"]
             if self.crop:
                 near = crop_around(glyphs, observation["blstats"], self.crop)
-                parts.append(MapTrunk(name="crop")(embed(near)))
+                parts.append(MapTrunk(self.channels, name="crop")(embed(near)))
             if self.whole_map:
-                parts.append(MapTrunk(name="map")(embed(glyphs.astype(jnp.int32))))
+                parts.append(MapTrunk(self.channels, name="map")(embed(glyphs.astype(jnp.int32))))
         if "blstats" in observation:
             parts.append(Status(name="status")(observation["blstats"]))
         if "message" in observation and self.message != "none":
@@ -205,6 +234,16 @@ class NetHackEncoder(nn.Module):
             x = nn.relu(nn.Dense(width)(x))
         x = nn.Dense(self.widths[-1])(x)
         return nn.relu(x) if self.final == "relu" else x
+
+
+PUBLISHED = {
+    "crop": 9,
+    "whole_map": True,
+    "channels": (16, 16, 16, 16, 8),
+    "embedding": 64,
+    "message": "conv",
+    "widths": (1024, 1024),
+}
 
 
 def is_nethack(names: set[str]) -> bool:

@@ -42,7 +42,7 @@ def test_crop_is_the_square_around_the_agent(size):
 
 
 @pytest.mark.parametrize("options", [
-    {}, {"whole_map": True, "crop": 9, "message": "conv"}, {"crop": 0, "message": "none"},
+    {}, {"whole_map": True, "message": "conv", "channels": (4, 4)}, {"crop": 0, "message": "none"},
 ])  # fmt: skip
 def test_batch_axes_make_no_difference(options):
     encoder = nethack.NetHackEncoder(widths=(32, 24), embedding=8, **options)
@@ -85,3 +85,23 @@ def test_the_hash_tells_messages_apart():
     features = module.apply(module.init(jax.random.key(0), lines), lines)
     distance = np.linalg.norm(features[:, None] - features[None], axis=-1)
     assert distance[0, 1] > 0 and distance[0, 1] < distance[0, 2]  # like wording, like features
+
+
+@pytest.mark.parametrize(("kernel", "same"), [((3, 3), True), ((7,), False), ((3,), True)])
+def test_convolution_equals_flax(kernel, same):
+    shape = (2, 9, 8, 5) if len(kernel) == 2 else (2, 20, 5)
+    x = jax.random.normal(jax.random.key(0), shape)
+    ours = nethack.Convolution(4, kernel, same)
+    params = ours.init(jax.random.key(1), x)
+    dense = params["params"]["Dense_0"]
+    # shifts along the last axis vary slowest in our matrix, being concatenated last
+    weights = dense["kernel"].reshape(*kernel[::-1], 5, 4)
+    weights = jnp.swapaxes(weights, 0, 1) if len(kernel) == 2 else weights
+    want = jax.lax.conv_general_dilated(
+        x,
+        weights,
+        (1,) * len(kernel),
+        "SAME" if same else "VALID",
+        dimension_numbers=("NHWC", "HWIO", "NHWC") if len(kernel) == 2 else ("NHC", "HIO", "NHC"),
+    )
+    np.testing.assert_allclose(ours.apply(params, x), want + dense["bias"], rtol=1e-4, atol=1e-5)
