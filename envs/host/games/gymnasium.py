@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -149,4 +151,7 @@ def family(name: str, options: dict[str, Any]) -> GymnasiumFamily:
     Raises:
       ValueError: for spaces that arrays cannot hold.
     """
-    return GymnasiumFamily(name.removeprefix("gym:"), options)
+    name = name.removeprefix("gym:")
+    if name.startswith("Vizdoom"):
+        os.chdir(tempfile.gettempdir())  # it leaves files where it runs; this is the worker's own
+    return GymnasiumFamily(name, options)

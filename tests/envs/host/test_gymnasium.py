@@ -45,8 +45,9 @@ def flat(observation):
         pytest.param("VizdoomMyWayHome-v1", marks=has("vizdoom")),
     ],
 )
-def test_equals_gymnasium_step_for_step(name):
+def test_equals_gymnasium_step_for_step(name, tmp_path, monkeypatch):
     """Two environments of one group, against two loops, ends of episodes included."""
+    monkeypatch.chdir(tmp_path)  # VizDoom leaves files where it runs
     count, limit = 2, 30
     pool = Pool("gymnasium", f"gym:{name}", {"max_steps": limit}, workers=1)
     base = np.arange(2 * count, dtype=np.uint32).reshape(count, 2)
@@ -81,6 +82,7 @@ def test_equals_gymnasium_step_for_step(name):
             same(batch.observation, i, observation)
     assert ended >= 4
     pool.close()
+    assert name.startswith("Vizdoom") or not list(tmp_path.iterdir())
     for env in theirs:
         env.close()
 
