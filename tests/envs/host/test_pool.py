@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from envs.host.pool import HostError, Pool
+from envs.host.shared_buffers import OutOfSharedMemory
 
 NAME = "NetHackScore-v0"
 BASE = np.arange(12, dtype=np.uint32).reshape(6, 2)
@@ -45,13 +47,13 @@ def test_episodes_follow_from_seeds_alone(pool):
     one = play(first, 150)
     np.testing.assert_array_equal(one, play(second, 150))
     assert one[:, 2].sum() >= 12  # episodes of 60 steps ended and others began
-    with Pool_of(1) as single:  # the number of workers changes nothing
+    with PoolOf(1) as single:  # the number of workers changes nothing
         group = single.group(6)
         group.reset(BASE)
         np.testing.assert_array_equal(one, play(group, 150))
 
 
-class Pool_of:
+class PoolOf:
     def __init__(self, workers):
         self.workers = workers
 
@@ -112,6 +114,21 @@ def test_bad_options_and_actions_are_told(pool):
     with pytest.raises(HostError, match=r"IndexError.*environment 1, episode 0, seeds core=") as e:
         group.recv()
     assert "In the worker" in str(e.value)
+    group.reset(BASE[:2])  # and the pool still works
+    play(group, 3)
+
+
+def test_out_of_shared_memory_is_told(pool):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, limits[1]))  # as a full machine answers
+    try:
+        with pytest.raises(OutOfSharedMemory, match="use fewer environments"):
+            pool.group(64)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    group = pool.group(2)
+    group.reset(BASE[:2])
+    play(group, 3)
 
 
 def test_nothing_is_left_behind(pool):
