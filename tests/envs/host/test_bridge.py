@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import envs
+from envs.host import bridge
 from envs.host.bridge import HostEnvironment
 
 LIMIT = 40  # steps an episode may take
@@ -87,6 +88,24 @@ def test_a_state_can_be_resumed_exactly(made):
     same(expected, got)
     for name in ("base", "episode", "time", "log"):
         same(getattr(went_on.env_state, name), getattr(resumed.env_state, name))
+
+
+def test_an_episode_too_long_to_be_played_again_is_cut(made, monkeypatch):
+    monkeypatch.setattr(bridge, "MOST_LOGGED", 10)
+    env = HostEnvironment(made[0].unwrapped.pool)
+    _, state = jax.vmap(env.reset)(jax.random.split(jax.random.key(8), FEW))
+    step = jax.jit(jax.vmap(env.step))
+    for t in range(12):
+        keys = jax.random.split(jax.random.key(t), FEW)
+        _, state, *_ = step(keys, state, jnp.zeros(FEW, int))
+        if t == 8:
+            early = state  # 9 steps: the log holds them
+    env._groups.clear()
+    *_, truncated, info = step(keys, early, jnp.zeros(FEW, int))
+    assert not truncated.any() and not info["lost"].any()
+    _, after, _, _, truncated, info = step(keys, state, jnp.zeros(FEW, int))
+    assert truncated.all() and info["lost"].all()
+    assert (np.asarray(after.episode) == np.asarray(state.episode)).all()
 
 
 def test_one_callback_a_step_under_nested_vmap(made, monkeypatch):
