@@ -41,6 +41,7 @@ def _alone(pipe: Any, module: str, name: str, games: int, seed: int) -> None:
     from envs.host.seeds import Contexts, episode_seeds
 
     rng, episode = np.random.default_rng(seed), 0
+    plain: list[Any]
     if module == "nle":
         plain = [
             gymnasium.make(name, observation_keys=KEYS, disable_env_checker=True)
@@ -154,6 +155,10 @@ def _vector(games: int) -> tuple[Callable[[int], Any], Any]:
     return run, vector
 
 
+def _make(name: str, **options: Any) -> tuple[Any, Any]:
+    return envs.make(name, keys=KEYS, workers=WORKERS, **options)
+
+
 def _turns(pool: Pool) -> float:
     """Game turns a step of random play: a game that sits in a prompt is fast and worth nothing."""
     group, rng, turns, steps = pool.group(16), np.random.default_rng(2), 0, 0
@@ -179,7 +184,8 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--vector-most", type=int, default=64, help="games for AsyncVectorEnv")
     chosen = parser.parse_args()
-    rows, data = [], {}
+    rows: list[list[str]] = []
+    data: dict[str, Any] = {}
 
     def measure(label: str, games: int, steps: int, runs: dict[str, Callable[[int], Any]]) -> None:
         calls = {name: (lambda run=run: run(steps)) for name, run in runs.items()}
@@ -197,7 +203,7 @@ def main() -> None:
 
     for games in chosen.games:
         start = time.perf_counter()
-        env, params = envs.make(TASK, keys=KEYS, workers=WORKERS)
+        env, params = _make(TASK)
         pool = env.unwrapped.pool
         before = sum(m["private"] for m in pool.memory())
         runs: dict[str, Callable[[int], Any]] = {"pool": _pool(pool, games, ACTIONS)}
@@ -218,7 +224,7 @@ def main() -> None:
         nle.close()
         env.unwrapped.close()
 
-    env, params = envs.make(LEVEL, keys=KEYS, workers=WORKERS, bank=BANK)
+    env, params = _make(LEVEL, bank=BANK)
     alone, nle = Alone("minihack", LEVEL, 16), Alone("nle", LEVEL, 16)
     runs = {"the games alone": alone.run, "MiniHack's own class, alone": nle.run}
     fill = _pool(env.unwrapped.pool, 16, 8)

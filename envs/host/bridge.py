@@ -260,7 +260,7 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
     def _answer(self, group: Group, batch: Batch) -> Any:
         self._batches[group.number] = batch
         numbers = np.empty((group.size, len(_NUMBERS)), np.int32)
-        values = (
+        values: tuple[Any, ...] = (
             group.number,
             np.arange(group.size),
             group.arrays["episode"],

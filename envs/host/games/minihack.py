@@ -61,6 +61,7 @@ class MiniHackGame:
     """A NetHack game on MiniHack's levels, with crops around the agent."""
 
     def __init__(self, family: MiniHack, rows: dict[str, np.ndarray]):
+        assert family.levels is not None
         self.levels, template = family.levels, family.template
         self.crops = [(rows[k], k.removesuffix("_crop")) for k in rows if k.endswith("_crop")]
         self.pad = template.obs_crop_pad
@@ -188,7 +189,7 @@ class MiniHack:
         if self.options.get("max_steps") is not None:
             rest["max_episode_steps"] = self.options["max_steps"]
         entry = gymnasium.spec(self.name)
-        kind = gymnasium.envs.registration.load_env_creator(entry.entry_point)
+        kind = gymnasium.envs.registration.load_env_creator(str(entry.entry_point))
         with warnings.catch_warnings(), mock.patch("minihack.envs.minigrid.gym.make", _minigrid):
             warnings.simplefilter("ignore")
             return kind(
