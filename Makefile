@@ -61,7 +61,8 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/lint-imports --no-cache
 
 lock: $(VENV)/dev.stamp
-	$(LOCK) --upgrade --extra dev --extra bench -o requirements/dev.txt
+	$(LOCK) --upgrade --extra dev --extra bench --extra minihack --extra atari \
+		--extra vizdoom -o requirements/dev.txt
 	$(LOCK) -c requirements/dev.txt -o requirements/core.txt
 
 clean:

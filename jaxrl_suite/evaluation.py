@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from envs.core import Environment
+from envs.core import Environment, batch_keys
 
 # (key, memory, observation [N, ...], reset [N]) -> (memory, action [N, ...])
 Act = Callable[[jax.Array, Any, Any, jax.Array], tuple[Any, jax.Array]]
@@ -34,14 +34,14 @@ def episodes(
     env_params = env.refresh(refresh_key, env_params)
     step_env = jax.vmap(env.step, in_axes=(0, 0, 0, None))
     observation, state = jax.vmap(env.reset, in_axes=(0, None))(
-        jax.random.split(reset_key, number), env_params
+        batch_keys(reset_key, number), env_params
     )
 
     def step(carry: Any, key: jax.Array) -> tuple[Any, None]:
         state, observation, reset, memory, over, total, length = carry
         action_key, step_key = jax.random.split(key)
         memory, action = act(action_key, memory, observation, reset)
-        keys = jax.random.split(step_key, number)
+        keys = batch_keys(step_key, number)
         observation, state, reward, terminated, truncated, _ = step_env(
             keys, state, action, env_params
         )

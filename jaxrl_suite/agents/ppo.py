@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import optax
 
 from envs import spaces
-from envs.core import Environment
+from envs.core import Environment, batch_keys
 from jaxrl_suite import distributions, evaluation, gae, losses, minibatches, normalize
 from jaxrl_suite.experiment import ConfigError, Experiment, Mean, known
 from jaxrl_suite.exploration.bonus import Bonus, Transitions
@@ -207,7 +207,7 @@ def make(
     def init(key: jax.Array) -> PPOState:
         network_key, refresh_key, reset_key, bonus_key, key = jax.random.split(key, 5)
         fresh = env.refresh(refresh_key, env_params)
-        reset_keys = jax.random.split(reset_key, num_envs)
+        reset_keys = batch_keys(reset_key, num_envs)
         observation, env_state = jax.vmap(env.reset, in_axes=(0, None))(reset_keys, fresh)
         reset = jnp.ones(num_envs, bool)
         carry = initial_carry(config.core, config.core_features, num_envs)
@@ -243,7 +243,7 @@ def make(
             seen = see(state.observation_moments, observation)
             memory, pi, value = apply(state.params, memory, seen, reset)
             action, log_prob = pi.sample_and_log_prob(seed=action_key)
-            keys = jax.random.split(step_key, num_envs)
+            keys = batch_keys(step_key, num_envs)
             following, env_state, reward, terminated, truncated, info = jax.vmap(
                 env.step, in_axes=(0, 0, 0, None)
             )(keys, env_state, to_env(action), state.env_params)

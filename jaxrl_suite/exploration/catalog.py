@@ -17,8 +17,11 @@ from __future__ import annotations
 import ast
 import dataclasses
 import difflib
+import functools
 from collections.abc import Callable
 from typing import Any
+
+import flax.linen as nn
 
 from jaxrl_suite.experiment import ConfigError
 from jaxrl_suite.exploration import (
@@ -36,6 +39,8 @@ from jaxrl_suite.exploration import (
 )
 from jaxrl_suite.exploration.bonus import Bonus
 from jaxrl_suite.networks.encoders import encoder_for
+
+MakeEncoder = Callable[[tuple[int, ...], str], nn.Module]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +83,11 @@ GLOBAL_SLOTS = 18  # binary logarithm: a table of 1 MiB a seed
 
 
 def build(
-    options: Options, observation_space: Any, action_space: Any, policy_dim: int | None = None
+    options: Options,
+    observation_space: Any,
+    action_space: Any,
+    policy_dim: int | None = None,
+    make_encoder: MakeEncoder | None = None,
 ) -> Bonus | None:
     """The bonus that `options.bonus` spells, scaled; None for "none".
 
@@ -86,13 +95,17 @@ def build(
       options: expression and settings.
       observation_space, action_space: of the environment.
       policy_dim: size of the policy's features, for `encoder="policy"`.
+      make_encoder: `(widths, final) -> module`, from observations to features; None takes
+        `encoder_for` the space.
 
     Raises:
       ConfigError: for an expression or an option that cannot be used.
     """
     if options.bonus == "none":
         return None
-    parts = _constructors(options, observation_space, action_space, policy_dim)
+    if make_encoder is None:
+        make_encoder = functools.partial(_encoder, observation_space)
+    parts = _constructors(options, observation_space, action_space, policy_dim, make_encoder)
     bonus = _evaluate(options.bonus, parts)
     return scale.scaled(bonus, options.coefficient, options.normalize)
 
@@ -103,8 +116,16 @@ def names() -> list[str]:
     return ["e3b", "rnd", "noveld", "icm", "ride", "impact", *counted]
 
 
+def _encoder(space: Any, widths: tuple[int, ...], final: str = "relu") -> nn.Module:
+    return encoder_for(space, widths, final, activation="relu" if final == "relu" else "tanh")
+
+
 def _constructors(
-    options: Options, observation_space: Any, action_space: Any, policy_dim: int | None
+    options: Options,
+    observation_space: Any,
+    action_space: Any,
+    policy_dim: int | None,
+    make_encoder: MakeEncoder,
 ) -> dict[str, Callable[[], Bonus]]:
     training: dict[str, Any] = {
         "epochs": options.bonus_epochs,
@@ -122,8 +143,11 @@ def _constructors(
             learning_rate=rate,
             **training,
         )
-        body = encoder_for(observation_space, widths, "linear")
+        body = make_encoder(widths, "linear")
         return e3b_bonus.make(config, observation_space, action_space, body, policy_dim)
+
+    def prediction() -> tuple[nn.Module, nn.Module]:
+        return make_encoder((64,), "relu"), make_encoder((128, 128), "relu")
 
     model = dynamics.DynamicsConfig(
         widths=widths, layer_norm=options.layer_norm, learning_rate=rate, **training
@@ -135,19 +159,25 @@ def _constructors(
     table: dict[str, Callable[[], Bonus]] = {
         "e3b": elliptical,
         "rnd": lambda: rnd.make(
-            rnd.RNDConfig(learning_rate=rate / 10, **training), observation_space
+            rnd.RNDConfig(learning_rate=rate / 10, **training), observation_space, prediction()
         ),
         "noveld": lambda: noveld.make(
             noveld.NovelDConfig(learning_rate=rate / 10, alpha=options.novelty_decay, **training),
             observation_space,
+            prediction(),
         ),
-        "icm": lambda: icm.make(model, observation_space, action_space),
-        "impact": lambda: ride.impact(model, observation_space, action_space),
+        "icm": lambda: icm.make(
+            model, observation_space, action_space, make_encoder(widths, "linear")
+        ),
+        "impact": lambda: ride.impact(
+            model, observation_space, action_space, make_encoder(widths, "linear")
+        ),
         "ride": lambda: ride.make(
             model,
             counts.CountConfig(log2_slots=options.log2_slots),
             observation_space,
             action_space,
+            make_encoder(widths, "linear"),
         ),
     }
     for key in keys.NAMED:

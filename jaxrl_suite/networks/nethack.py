@@ -3,7 +3,7 @@
 The networks are those of Henaff et al. (2022, arXiv 2210.05805, appendix; from Samvelyan et al., 2021,
 MiniHack): an embedding for every glyph, convolutions over a crop around the agent and over the whole
 map, dense layers over the status line, a character-level network over the message. The defaults are
-small enough to learn on a few cores.
+small enough to learn on a few cores: dense layers in the place of convolutions.
 
     NetHackEncoder()                                         # crop, status, message
     NetHackEncoder(**PUBLISHED)                              # E3B's first network
@@ -13,6 +13,8 @@ The parts (`crop_around`, `MapTrunk`, `Status`, `Message`, `Inventory`) work alo
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -130,17 +132,19 @@ class Message(nn.Module):
         and six convolutions.
       features: of the result.
       buckets: of the hash.
+      length: characters of it that "ngrams" reads; a line of NetHack's screen has 80.
     """
 
     kind: str = "ngrams"
     features: int = 64
     buckets: int = 4096
+    length: int = 80
 
     @nn.compact
     def __call__(self, message: jax.Array) -> jax.Array:
         if self.kind == "conv":
             return self._conv(message)
-        first = message.astype(jnp.uint32)
+        first = message[..., : self.length].astype(jnp.uint32)
         second = jnp.pad(first[..., 1:], [(0, 0)] * (first.ndim - 1) + [(0, 1)])
         third = jnp.pad(first[..., 2:], [(0, 0)] * (first.ndim - 1) + [(0, 2)])
         table = self.param(
@@ -193,7 +197,8 @@ class NetHackEncoder(nn.Module):
     Attributes:
       crop: side of the square around the agent, 0 for none.
       whole_map: convolutions over the whole map too.
-      channels: of the convolutions over either.
+      channels: of the convolutions over either; without any, the embeddings go to the dense layers
+        as they are, which learns ten times faster on a CPU.
       embedding: size of a glyph's embedding, shared by crop and map.
       message: "ngrams", "conv" or "none".
       widths: of the dense layers; the last is the number of features.
@@ -202,8 +207,8 @@ class NetHackEncoder(nn.Module):
 
     crop: int = 9
     whole_map: bool = False
-    channels: tuple[int, ...] = (16, 16, 8)
-    embedding: int = 16
+    channels: tuple[int, ...] = ()
+    embedding: int = 8
     message: str = "ngrams"
     widths: tuple[int, ...] = (256, 256)
     final: str = "relu"
@@ -236,7 +241,7 @@ class NetHackEncoder(nn.Module):
         return nn.relu(x) if self.final == "relu" else x
 
 
-PUBLISHED = {
+PUBLISHED: dict[str, Any] = {
     "crop": 9,
     "whole_map": True,
     "channels": (16, 16, 16, 16, 8),

@@ -1,0 +1,129 @@
+"""E3B on MiniHack (Henaff et al., NeurIPS 2022, arXiv 2210.05805, section 5.2).
+
+    jaxrl run e3b_minihack --env MiniHack-MultiRoom-N2-v0 --seeds 2
+    jaxrl run e3b_minihack --env MiniHack-MultiRoom-N2-v0 --seeds 2 --bonus none
+
+Real NetHack games on the host pool, a recurrent policy, and a bonus from features that need no
+knowledge of the game: E3B's embeddings of glyphs, status line and message by inverse dynamics. The
+paper's 16 tasks go by short names (`--env freeze-horn`; see `TASKS`), its baselines by bonus:
+`--bonus noveld@first_observation` is NovelD, `noveld@first_position` and `noveld@first_message` are
+its hand-made variants, then `rnd`, `icm`, `ride` and `none`.
+
+The defaults fit a few cores: a crop of 9 x 9 and small networks. `--published` takes the encoder of
+the published faster variant (crop 16, no whole map), for a machine with an accelerator; give it
+`--widths 1024 1024 --core lstm --core-features 1024 --features 1024` too. The agent is PPO; the paper's
+is IMPALA.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import envs
+from experiments.ppo import SWEEPABLE
+from jaxrl_suite.agents import ppo
+from jaxrl_suite.experiment import ConfigError, Experiment, Spec
+from jaxrl_suite.exploration import catalog
+from jaxrl_suite.networks import nethack
+from jaxrl_suite.networks.actor_critic import ActorCritic
+
+TASKS = {
+    "levitate-potion": "MiniHack-Levitate-Potion-Restricted-v0",
+    "levitate-boots": "MiniHack-Levitate-Boots-Restricted-v0",
+    "freeze-horn": "MiniHack-Freeze-Horn-Restricted-v0",
+    "freeze-wand": "MiniHack-Freeze-Wand-Restricted-v0",
+    "freeze-random": "MiniHack-Freeze-Random-Restricted-v0",
+    "lavacross": "MiniHack-LavaCross-Restricted-v0",
+    "wod-hard": "MiniHack-WoD-Hard-Restricted-v0",
+    "multiroom-n4-locked": "MiniHack-MultiRoom-N4-Locked-v0",
+    "multiroom-n6-lava": "MiniHack-MultiRoom-N6-Lava-v0",
+    "multiroom-n6-lava-opendoor": "MiniHack-MultiRoom-N6-Lava-OpenDoor-v0",
+    "multiroom-n6-lavamonsters": "MiniHack-MultiRoom-N6-LavaMonsters-v0",
+    "multiroom-n10-opendoor": "MiniHack-MultiRoom-N10-OpenDoor-v0",
+    "multiroom-n10-lava-opendoor": "MiniHack-MultiRoom-N10-Lava-OpenDoor-v0",
+    "lavacrossings19n13": "MiniHack-LavaCrossingS19N13-v0",
+    "lavacrossings19n17": "MiniHack-LavaCrossingS19N17-v0",
+    "labyrinth-big": "MiniHack-Labyrinth-Big-v0",
+}
+PUBLISHED: dict[str, Any] = {
+    "crop": 16,
+    "channels": (16, 16, 16, 16, 8),
+    "embedding": 64,
+    "message": "conv",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(catalog.Options, ppo.PPOConfig):
+    """The bonus's settings, PPO's, and the games'.
+
+    Attributes:
+      env: a task of the paper by its short name, or any environment with NetHack's observations.
+      max_steps: episode length, or None for the task's own.
+      published: the published faster variant's network, for large machines.
+      workers: processes that play the games; None for one a core.
+    """
+
+    bonus: str = "e3b"
+    total_steps: int = 1_000_000
+    num_envs: int = 32
+    rollout_length: int = 64
+    epochs: int = 2
+    minibatches: int = 4
+    learning_rate: float = 5e-4
+    entropy: float = 0.01
+    widths: tuple[int, ...] = (128, 128)
+    core: str = "gru"
+    core_features: int = 128
+    bonus_learning_rate: float = 5e-4
+    features: int = 64
+    eval_episodes: int = 32
+    env: str = "MiniHack-MultiRoom-N2-v0"
+    max_steps: int | None = None
+    published: bool = False
+    workers: int | None = None
+
+
+def build(config: Config) -> Experiment:
+    """PPO on the games, with the chosen bonus added to its reward.
+
+    Raises:
+      ConfigError: for an unknown task, or one without NetHack's observations.
+    """
+    try:
+        env, params = envs.make(
+            TASKS.get(config.env.lower(), config.env),
+            max_steps=config.max_steps,
+            workers=config.workers,
+        )
+    except (ValueError, ImportError) as error:
+        raise ConfigError("env", config.env, str(error)) from None
+    observations, actions = env.observation_space(params), env.action_space(params)
+    if "glyphs" not in getattr(observations, "spaces", {}):
+        raise ConfigError("env", config.env, "an environment with NetHack's observations")
+
+    def encoder(widths: tuple[int, ...], final: str = "relu") -> nethack.NetHackEncoder:
+        options = {**(PUBLISHED if config.published else {}), "widths": widths, "final": final}
+        return nethack.NetHackEncoder(**options)
+
+    network = ActorCritic(
+        encoder(config.widths), actions, core=config.core, core_features=config.core_features
+    )
+    bonus = catalog.build(config, observations, actions, config.widths[-1], encoder)
+    return ppo.make(env, params, config, bonus, network)
+
+
+EXPERIMENT = Spec(
+    name="e3b_minihack",
+    config=Config,
+    build=build,
+    summary="E3B and its baselines on MiniHack, real NetHack games on the host",
+    paper="Henaff et al., Exploration via Elliptical Episodic Bonuses, NeurIPS 2022",
+    sweepable=tuple(name for name in SWEEPABLE if name != "num_contexts"),
+)
+
+if __name__ == "__main__":
+    from jaxrl_suite.runner.cli import run_script
+
+    run_script(EXPERIMENT)
