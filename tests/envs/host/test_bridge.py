@@ -164,10 +164,11 @@ def test_what_jax_holds_does_not_change_later(made):
 
 def test_games_no_longer_used_are_ended(made):
     env, params = made
-    for seed in range(7):
+    most, others = env.unwrapped.most_groups, set(env.unwrapped.pool.groups)
+    for seed in range(most + 3):
         start(env, params, seed, 2)
-    assert len(env.unwrapped._groups) <= env.unwrapped.most_groups
-    assert len(env.unwrapped.pool.groups) <= 2 * env.unwrapped.most_groups
+    assert len(env.unwrapped._groups) == most
+    assert len(set(env.unwrapped.pool.groups) - others) == most  # 3 more were begun, and ended
 
 
 def test_names_and_options_are_told():
