@@ -58,10 +58,12 @@ class GymnaxEnvironment(core.Environment[Any, Any]):
         return _strong(observation), after, reward, jnp.asarray(terminated), truncated, dict(info)
 
     def observation_space(self, params: Any = None) -> spaces.Space:
-        return convert_space(self.env.observation_space(params or self.default_params))
+        with jax.ensure_compile_time_eval():  # gymnax computes bounds: also while being traced
+            return convert_space(self.env.observation_space(params or self.default_params))
 
     def action_space(self, params: Any = None) -> spaces.Space:
-        return convert_space(self.env.action_space(params or self.default_params))
+        with jax.ensure_compile_time_eval():
+            return convert_space(self.env.action_space(params or self.default_params))
 
 
 def _strong(tree: Any) -> Any:

@@ -192,3 +192,19 @@ def test_default_reset_modes():
         if isinstance(envs.make(n, auto_reset="none")[0].unwrapped, GridWorld)
     ]
     assert len(grids) >= 75
+
+
+@pytest.mark.parametrize("name", ["Pendulum-v1", "CartPole-v1"])
+def test_environments_can_be_made_while_tracing(name):
+    """A sweep builds its experiments inside the program."""
+
+    @jax.jit
+    def first(key):
+        env, params = envs.make(name)
+        assert env.observation_space(params) == outside.observation_space(outside_params)
+        assert env.action_space(params) == outside.action_space(outside_params)
+        return env.reset(key, params)[0]
+
+    outside, outside_params = envs.make(name)
+    key = jax.random.key(0)
+    np.testing.assert_allclose(first(key), outside.reset(key, outside_params)[0], rtol=1e-5)
