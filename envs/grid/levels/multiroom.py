@@ -134,8 +134,13 @@ def multi_room(
     height: int = 25,
     max_steps: int | None = None,
     name: str = "MultiRoom",
+    lava: bool = False,
 ) -> Level:
-    """A chain of `min_rooms` to `max_rooms` rooms with sides of 4 to `max_room_size` cells."""
+    """A chain of `min_rooms` to `max_rooms` rooms with sides of 4 to `max_room_size` cells.
+
+    With `lava`, rooms are bounded by lava in the place of walls (as MiniHack's MultiRoom-N6-Lava): the
+    agent sees past it, and dies in it.
+    """
     if not 1 <= min_rooms <= max_rooms:
         raise ValueError(f"min_rooms={min_rooms!r}: from 1 to max_rooms={max_rooms!r}")
     if max_room_size < MIN_ROOM_SIZE:
@@ -172,7 +177,8 @@ def multi_room(
         used = jnp.arange(max_rooms) < chain.count
         outlines = jax.vmap(functools.partial(layout.outline, shape))(*chain.rooms[:, :4].T)
         walls = jnp.any(outlines & used[:, None, None], axis=0)
-        grid = jnp.where(walls, cells.WALL_CELL, cells.EMPTY_CELL)
+        around = cells.LAVA_CELL if lava else cells.WALL_CELL
+        grid = jnp.where(walls, around, cells.EMPTY_CELL)
         # no later room reaches the wall that two rooms share, so doors can all be drawn last
         rows = jnp.where(used & (jnp.arange(max_rooms) > 0), chain.rooms[:, 5], height)
         doors = cells.cell(cells.CLOSED_DOOR, colors)
@@ -203,4 +209,5 @@ LEVELS = {
     "MultiRoom-N4-S5": (multi_room, {"min_rooms": 6, "max_rooms": 6, "max_room_size": 5}),
     "MultiRoom-N4-S5-v1": (multi_room, {"min_rooms": 4, "max_rooms": 4, "max_room_size": 5}),
     "MultiRoom-N6": (multi_room, {"min_rooms": 6, "max_rooms": 6}),
+    "MultiRoom-N6-Lava": (multi_room, {"min_rooms": 6, "max_rooms": 6, "lava": True}),
 }

@@ -19,7 +19,7 @@ LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE, DONE = range(7)
 STEP = ((1, 0), (0, 1), (-1, 0), (0, -1))
 CHUNK = 64
 # levels that MiniGrid does not have
-OURS_ALONE = {"Empty-Random-8x8", "Empty-Random-16x16"} | {
+OURS_ALONE = {"Empty-Random-8x8", "Empty-Random-16x16", "MultiRoom-N6-Lava"} | {
     f"Corridors-N{n}" for n in ("2-L10", "3-L10", "4-L6", "4-L10", "4-L16")
 }
 
