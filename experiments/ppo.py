@@ -39,9 +39,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "CartPole-v1": SMALL_BATCHES
     | {"total_steps": 300_000, "rollout_length": 128, "minibatches": 8},
     "Acrobot-v1": SMALL_BATCHES | {"epochs": 4, "minibatches": 8, "normalize_observations": True},
-    "Pendulum-v1": SMALL_BATCHES | SCALED | {"discount": 0.9},
+    "Pendulum-v1": SMALL_BATCHES | SCALED | {"discount": 0.98, "total_steps": 400_000},
     # the flag is some 70 steps away at best and a random policy seldom finds it: a long horizon, and
-    # noise of deviation 1, as large as the bounds of the actions
+    # noise as large as the bounds of the actions
     "MountainCarContinuous-v0": SMALL_BATCHES
     | SCALED
     | {"minibatches": 8, "learning_rate": 3e-4, "discount": 0.999, "trace": 0.98},

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from envs import spaces
@@ -196,13 +197,17 @@ def make(
         return carry, distributions.policy(action_space, outputs), value[0]
 
     def to_env(action: jax.Array) -> jax.Array:
-        """Continuous actions are clipped to the environment's bounds, not squashed.
+        """Continuous actions are in units of the bounds, -1 to 1, and clipped there, not squashed.
 
-        The log-probability stays the Gaussian's own, so the entropy is exact.
+        A deviation of 1 is then as wide as the bounds in every environment. The log-probability stays
+        the Gaussian's own, so the entropy is exact.
         """
-        if isinstance(action_space, spaces.Box):
-            return jnp.clip(action, action_space.low, action_space.high)
-        return action
+        if not isinstance(action_space, spaces.Box):
+            return action
+        low, high = action_space.low, action_space.high
+        if not (np.isfinite(low) and np.isfinite(high)):
+            return jnp.clip(action, low, high)
+        return low + (jnp.clip(action, -1.0, 1.0) + 1.0) / 2.0 * (high - low)
 
     def init(key: jax.Array) -> PPOState:
         network_key, refresh_key, reset_key, bonus_key, key = jax.random.split(key, 5)

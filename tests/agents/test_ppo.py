@@ -199,3 +199,41 @@ def test_a_large_critic_gradient_leaves_a_separate_actor_alone():
             change[separate, scale] = float(step["params"]["actor"][0])
     np.testing.assert_allclose(change[True, 1.0], change[True, 1e9], rtol=1e-6)
     assert abs(change[False, 1e9]) < 0.01 * abs(change[True, 1e9])
+
+
+class Target(core.Environment):
+    """One step; pays minus the squared distance of the action to 25, within 10 to 30."""
+
+    default_params = core.EnvParams(max_steps_in_episode=1)
+
+    def reset(self, key, params=None):
+        return jnp.zeros(1), ToyState(jnp.int32(0), jnp.int32(0))
+
+    def step(self, key, state, action, params=None):
+        reward = -((action[0] - 25.0) ** 2) / 100.0
+        inside = (action[0] >= 10.0) & (action[0] <= 30.0)
+        true, false = jnp.asarray(True), jnp.asarray(False)
+        return jnp.zeros(1), state, reward, true, false, {"inside": inside, "action": action[0]}
+
+    def observation_space(self, params=None):
+        return spaces.Box(0.0, 1.0, (1,))
+
+    def action_space(self, params=None):
+        return spaces.Box(10.0, 30.0, (1,))
+
+
+def test_actions_are_in_units_of_the_bounds():
+    env = wrappers.EpisodeLog(wrappers.AutoReset(Target(), "exact"))
+    config = ppo.PPOConfig(
+        total_steps=64 * 16 * 80, num_envs=64, rollout_length=16, learning_rate=3e-3, entropy=0.0
+    )
+    experiment = ppo.make(env, env.default_params, config)
+    _, metrics = jax.jit(lambda key: run(experiment, key, experiment.num_updates))(
+        jax.random.key(0)
+    )
+    # a deviation of 1 is half the width of the bounds: 10 here
+    first = float(metrics["episode_return"].total[0] / metrics["episode_return"].count[0])
+    spread = np.clip(np.random.default_rng(0).normal(20, 10, 100_000), 10, 30)
+    assert abs(first + np.mean((spread - 25) ** 2) / 100) < 0.1
+    last = metrics["episode_return"].total[-1] / metrics["episode_return"].count[-1]
+    assert last > -0.05
