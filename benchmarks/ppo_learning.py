@@ -106,7 +106,7 @@ def main(argv: list[str] | None = None) -> None:
         "spaced over the steps; 95% bootstrap intervals over seeds. Both agents have two separate "
         "networks of two layers of 64 and the settings in the JSON file; what differs is each "
         "library's own: initial weights, clipping of the value loss (rejax), bootstrapping at "
-        "truncation (ours).",
+        "truncation, and continuous actions in units of their bounds (ours).",
         data={"settings": TASKS, "returns": data},
     )
 
