@@ -1,6 +1,6 @@
 """NetHack through the host pool, beside the games alone and Gymnasium's vectors: steps a second.
 
-    python -m benchmarks.nethack_pool [--games 16 64 256] [--repeats 5]
+    jaxrl bench nethack_pool [--games 16 64 256] [--repeats 5]
 
 All candidates play the same task with the same keys and uniform random actions, on two worker
 processes (`AsyncVectorEnv` has a process a game), in turns. Writes docs/results/nethack_pool.{json,md}.
@@ -176,14 +176,15 @@ def _turns(pool: Pool) -> float:
     return turns / steps
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
+    """Measures, prints and writes the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--games", type=int, nargs="+", default=[16, 64, 256])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--vector-most", type=int, default=64, help="games for AsyncVectorEnv")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(argv)
     rows: list[list[str]] = []
     data: dict[str, Any] = {}
 
