@@ -150,6 +150,8 @@ def alive(pid):
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_workers_end_with_their_parent(kill):
     code = (
+        # a shell starts background jobs, and their children, with SIGINT ignored
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from envs.host.pool import Pool; import numpy as np, time\n"
         f"pool = Pool('nethack', {NAME!r}, workers=2); group = pool.group(4)\n"
         "group.reset(np.zeros((4, 2), np.uint32))\n"
@@ -163,7 +165,10 @@ def test_workers_end_with_their_parent(kill):
     *pids, folder = child.stdout.readline().split()
     assert all(alive(int(pid)) for pid in pids)
     child.send_signal(kill)
-    child.wait(10)
+    try:
+        child.wait(30)
+    finally:
+        child.kill()
     limit = time.monotonic() + 10
     while any(alive(int(pid)) for pid in pids) and time.monotonic() < limit:
         time.sleep(0.02)
