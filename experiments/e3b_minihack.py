@@ -11,8 +11,9 @@ its hand-made variants, then `rnd`, `icm`, `ride` and `none`.
 
 The defaults fit a few cores: a crop of 9 x 9 and small networks. `--published` takes the encoder of
 the published faster variant (crop 16, no whole map), for a machine with an accelerator; give it
-`--widths 1024 1024 --core lstm --core-features 1024 --features 1024` too. The agent is PPO; the paper's
-is IMPALA.
+`--widths 1024 1024 --core lstm --core-features 1024 --features 1024` too. The agent is PPO; with
+`--agent impala` it is APPO (PPO's objective on V-trace targets), and with `--clip None` too IMPALA, the
+paper's.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 
 import envs
 from experiments.ppo import SWEEPABLE
-from jaxrl_suite.agents import ppo
+from jaxrl_suite.agents import impala, ppo
 from jaxrl_suite.experiment import ConfigError, Experiment, Spec
 from jaxrl_suite.exploration import catalog
 from jaxrl_suite.networks import nethack
@@ -46,6 +47,7 @@ TASKS = {
     "lavacrossings19n17": "MiniHack-LavaCrossingS19N17-v0",
     "labyrinth-big": "MiniHack-Labyrinth-Big-v0",
 }
+AGENTS = ("ppo", "impala")
 PUBLISHED: dict[str, Any] = {
     "crop": 16,
     "channels": (16, 16, 16, 16, 8),
@@ -59,6 +61,9 @@ class Config(catalog.Options, ppo.PPOConfig):
     """The bonus's settings, PPO's, and the games'.
 
     Attributes:
+      agent: "ppo", or "impala" (V-trace targets; `normalize_rewards`, `clip_value` are PPO's alone).
+      rho_clip, trace_clip: V-trace's bounds on the importance weights.
+      clip: epsilon of the clipped objective; None with "impala" alone.
       env: a task of the paper by its short name, or any environment with NetHack's observations.
       max_steps: episode length, or None for the task's own.
       published: the published faster variant's network, for large machines.
@@ -66,6 +71,10 @@ class Config(catalog.Options, ppo.PPOConfig):
     """
 
     bonus: str = "e3b"
+    agent: str = "ppo"
+    rho_clip: float = 1.0
+    trace_clip: float = 1.0
+    clip: float | None = 0.2  # type: ignore[assignment]
     total_steps: int = 1_000_000
     num_envs: int = 32
     rollout_length: int = 64
@@ -89,8 +98,12 @@ def build(config: Config) -> Experiment:
     """PPO on the games, with the chosen bonus added to its reward.
 
     Raises:
-      ConfigError: for an unknown task, or one without NetHack's observations.
+      ConfigError: for an unknown task or agent, or a task without NetHack's observations.
     """
+    if config.agent not in AGENTS:
+        raise ConfigError("agent", config.agent, f"one of {', '.join(AGENTS)}")
+    if config.agent == "ppo" and config.clip is None:
+        raise ConfigError("clip", None, "a number with agent=ppo")
     try:
         env, params = envs.make(
             TASKS.get(config.env.lower(), config.env),
@@ -111,7 +124,11 @@ def build(config: Config) -> Experiment:
         encoder(config.widths), actions, core=config.core, core_features=config.core_features
     )
     bonus = catalog.build(config, observations, actions, config.widths[-1], encoder)
-    return ppo.make(env, params, config, bonus, network)
+    if config.agent == "ppo":
+        return ppo.make(env, params, config, bonus, network)
+    names = [field.name for field in dataclasses.fields(impala.IMPALAConfig)]
+    shared = {name: getattr(config, name) for name in names if hasattr(config, name)}
+    return impala.make(env, params, impala.IMPALAConfig(**shared), bonus, network)
 
 
 EXPERIMENT = Spec(

@@ -30,9 +30,13 @@ TINY = script.Config(
 )
 
 
-@pytest.mark.parametrize("bonus", ["e3b", "noveld@first_message"])
-def test_trains_and_evaluates(bonus):
-    experiment = script.build(dataclasses.replace(TINY, bonus=bonus))
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"bonus": "noveld@first_message"}, {"agent": "impala", "clip": None}],
+    ids=["e3b", "noveld", "impala"],
+)
+def test_trains_and_evaluates(options):
+    experiment = script.build(dataclasses.replace(TINY, **options))
 
     @jax.jit
     def train(key):
@@ -57,5 +61,9 @@ def test_the_papers_tasks_exist():
 def test_bad_environments_are_refused():
     with pytest.raises(ConfigError, match="did you mean"):
         script.build(dataclasses.replace(TINY, env="MiniHack-Rom-5x5-v0"))
+    with pytest.raises(ConfigError, match="agent"):
+        script.build(dataclasses.replace(TINY, agent="a3c"))
+    with pytest.raises(ConfigError, match="clip"):
+        script.build(dataclasses.replace(TINY, clip=None))
     with pytest.raises(ConfigError, match="workers|NetHack's observations"):
         script.build(dataclasses.replace(TINY, env="Empty-5x5"))

@@ -36,10 +36,10 @@ def test_episodes_draw_from_the_contexts(contexts, most):
     config = dataclasses.replace(TINY, num_contexts=contexts)
     experiment = global_episodic.build(config)
     seeds = [jax.jit(experiment.init)(jax.random.key(seed)) for seed in (0, 1)]
-    drawn = [levels(state.env_state) for _, state in seeds]
+    drawn = [levels(state.acting.env_state) for _, state in seeds]
     assert all(1 <= len(found) <= most for found in drawn)
     assert drawn[0] != drawn[1]  # each seed has contexts of its own
-    assert len(levels(global_episodic.build(TINY).init(jax.random.key(0)).env_state)) > most
+    assert len(levels(global_episodic.build(TINY).init(jax.random.key(0)).acting.env_state)) > most
 
 
 def test_swept_numbers_are_those_of_single_runs():

@@ -14,21 +14,21 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
-from envs import spaces
-from envs.core import Environment, batch_keys
+from envs.core import Environment
 from jaxrl_suite import distributions, evaluation, gae, losses, minibatches, normalize
-from jaxrl_suite.experiment import ConfigError, Experiment, Mean, known
+from jaxrl_suite.agents import acting, networks
+from jaxrl_suite.agents.acting import Acting
+from jaxrl_suite.experiment import ConfigError, Experiment, known
 from jaxrl_suite.exploration.bonus import Bonus, Transitions
 from jaxrl_suite.networks.actor_critic import ActorCritic
-from jaxrl_suite.networks.encoders import encoder_for, is_grid
+from jaxrl_suite.networks.encoders import is_grid
 from jaxrl_suite.networks.recurrent import initial_carry
 
 
 @dataclasses.dataclass(frozen=True)
-class PPOConfig:
+class PPOConfig(networks.Options):
     """Settings of PPO; the defaults suit CartPole and small grid levels.
 
     Attributes:
@@ -45,12 +45,6 @@ class PPOConfig:
       normalize_advantages: per minibatch.
       normalize_observations: by running moments (vector observations only).
       normalize_rewards: divide by the running deviation of the discounted return.
-      widths: dense layers of an encoder.
-      core, core_features: "none", "gru" or "lstm", and its size.
-      separate_critic: give the critic an encoder of its own; None does so for vectors only.
-      activation: of vector encoders.
-      use_mission: tell grid encoders the level's mission.
-      log_std: initial logarithm of the deviation of continuous actions.
       eval_episodes: episodes of one evaluation; eval_greedy takes the most likely action.
     """
 
@@ -72,13 +66,6 @@ class PPOConfig:
     normalize_advantages: bool = True
     normalize_observations: bool = False
     normalize_rewards: bool = False
-    widths: tuple[int, ...] = (64, 64)
-    core: str = "none"
-    core_features: int = 64
-    separate_critic: bool | None = None
-    activation: str = "tanh"
-    use_mission: bool = False
-    log_std: float = 0.0
     eval_episodes: int = 32
     eval_greedy: bool = False
 
@@ -88,10 +75,7 @@ class PPOState(NamedTuple):
 
     Attributes:
       params, opt_state: of the network and its optimiser.
-      env_params, env_state: of the N environments.
-      observation: pytree of `[N, ...]`, what the policy sees next.
-      reset: `[N]` bool, `observation` is the first of an episode.
-      carry: recurrent state, `()` without a core.
+      acting: where the N episodes stand.
       observation_moments: running moments, `()` where observations are not normalised.
       return_moments, returns: running moments of the discounted return and its `[N]` values.
       bonus_state: of the exploration bonus, `()` without one.
@@ -101,11 +85,7 @@ class PPOState(NamedTuple):
 
     params: Any
     opt_state: Any
-    env_params: Any
-    env_state: Any
-    observation: Any
-    reset: jax.Array
-    carry: Any
+    acting: Acting
     observation_moments: Any
     return_moments: normalize.Moments
     returns: jax.Array
@@ -137,8 +117,7 @@ def check(config: PPOConfig) -> None:
     for name in ("discount", "trace"):
         if known(value := getattr(config, name)) and not 0.0 <= value <= 1.0:
             raise ConfigError(name, getattr(config, name), "from 0 to 1")
-    if config.core not in ("none", "gru", "lstm"):
-        raise ConfigError("core", config.core, "'none', 'gru' or 'lstm'")
+    networks.check(config)
     unit = config.num_envs if config.core != "none" else config.num_envs * config.rollout_length
     what = "num_envs" if config.core != "none" else "num_envs * rollout_length"
     if unit % config.minibatches:
@@ -169,7 +148,7 @@ def make(
         env.action_space(env_params),
     )
     if network is None:
-        network = build_network(observation_space, action_space, config)
+        network = networks.build(observation_space, action_space, config)
     recurrent = config.core != "none"
     vector = not is_grid(observation_space)
     num_envs, length = config.num_envs, config.rollout_length
@@ -186,37 +165,20 @@ def make(
     def forward(params: Any, carry: Any, observation: Any, reset: jax.Array) -> Any:
         return network.apply(params, carry, observation, reset)
 
-    def apply(params: Any, carry: Any, observation: Any, reset: jax.Array) -> tuple[Any, Any, Any]:
-        """The network on one step of all environments: `(carry, distribution, value [N])`."""
-        if not recurrent:
-            _, outputs, value = forward(params, (), observation, reset)
-            return carry, distributions.policy(action_space, outputs), value
-        observation, reset = jax.tree.map(lambda x: x[None], (observation, reset))
-        carry, outputs, value = forward(params, carry, observation, reset)
-        outputs = jax.tree.map(lambda x: x[0], outputs)
-        return carry, distributions.policy(action_space, outputs), value[0]
+    def policy(params: Any, moments: Any) -> acting.Policy:
+        """The network on single steps of all environments."""
 
-    def to_env(action: jax.Array) -> jax.Array:
-        """Continuous actions are in units of the bounds, -1 to 1, and clipped there, not squashed.
+        def seen(carry: Any, observation: Any, reset: jax.Array) -> Any:
+            return forward(params, carry, see(moments, observation), reset)
 
-        A deviation of 1 is then as wide as the bounds in every environment. The log-probability stays
-        the Gaussian's own, so the entropy is exact.
-        """
-        if not isinstance(action_space, spaces.Box):
-            return action
-        low, high = action_space.low, action_space.high
-        if not (np.isfinite(low) and np.isfinite(high)):
-            return jnp.clip(action, low, high)
-        return low + (jnp.clip(action, -1.0, 1.0) + 1.0) / 2.0 * (high - low)
+        return acting.policy_of(seen, action_space, recurrent)
 
     def init(key: jax.Array) -> PPOState:
         network_key, refresh_key, reset_key, bonus_key, key = jax.random.split(key, 5)
-        fresh = env.refresh(refresh_key, env_params)
-        reset_keys = batch_keys(reset_key, num_envs)
-        observation, env_state = jax.vmap(env.reset, in_axes=(0, None))(reset_keys, fresh)
-        reset = jnp.ones(num_envs, bool)
         carry = initial_carry(config.core, config.core_features, num_envs)
-        example = jax.tree.map(lambda x: x[None], (observation, reset))
+        first = acting.start(refresh_key, reset_key, env, env_params, num_envs, carry)
+        observation = first.observation
+        example = jax.tree.map(lambda x: x[None], (observation, first.reset))
         params = network.init(network_key, carry, *example)
         one = jax.tree.map(lambda x: x[0], observation)
         moments = normalize.init(one) if config.normalize_observations and vector else ()
@@ -226,11 +188,7 @@ def make(
         return PPOState(
             params=params,
             opt_state=optimizer.init(params),
-            env_params=fresh,
-            env_state=env_state,
-            observation=observation,
-            reset=reset,
-            carry=carry,
+            acting=first,
             observation_moments=moments,
             return_moments=normalize.init(jnp.float32(0)),
             returns=jnp.zeros(num_envs),
@@ -238,37 +196,6 @@ def make(
             key=key,
             count=jnp.int32(0),
         )
-
-    def rollout(state: PPOState, key: jax.Array) -> tuple[Any, Transitions, dict[str, jax.Array]]:
-        """T steps of the policy; also what it computed on the way."""
-
-        def step(carry: Any, key: jax.Array) -> tuple[Any, Any]:
-            env_state, observation, reset, memory = carry
-            action_key, step_key = jax.random.split(key)
-            seen = see(state.observation_moments, observation)
-            memory, pi, value = apply(state.params, memory, seen, reset)
-            action, log_prob = pi.sample_and_log_prob(seed=action_key)
-            keys = batch_keys(step_key, num_envs)
-            following, env_state, reward, terminated, truncated, info = jax.vmap(
-                env.step, in_axes=(0, 0, 0, None)
-            )(keys, env_state, to_env(action), state.env_params)
-            info = dict(info)
-            final = info.pop("final_observation")
-            now = Transitions(
-                observation, final, action, reward, terminated, truncated, reset, info
-            )
-            extra = {"value": value, "log_prob": log_prob}
-            if recurrent:  # the value of the final observation needs the memory of this moment
-                seen = see(state.observation_moments, final)
-                extra["next_value"] = apply(state.params, memory, seen, jnp.zeros_like(reset))[2]
-            return (env_state, following, terminated | truncated, memory), (now, extra)
-
-        first = (state.env_state, state.observation, state.reset, state.carry)
-        last, (steps, extra) = jax.lax.scan(step, first, jax.random.split(key, length))
-        if not recurrent:
-            seen = see(state.observation_moments, steps.next_observation)
-            extra["next_value"] = forward(state.params, (), seen, steps.reset)[2]
-        return last, steps, extra
 
     def loss(params: Any, moments: Any, memory: Any, batch: Batch, entropy: jax.Array) -> Any:
         seen = see(moments, batch.observation)
@@ -299,7 +226,7 @@ def make(
 
         def split(key: jax.Array) -> tuple[Any, Batch]:
             if recurrent:
-                return minibatches.of_sequences(key, state.carry, batch, parts)
+                return minibatches.of_sequences(key, state.acting.carry, batch, parts)
             return (), minibatches.of_steps(key, batch, parts)
 
         def minibatch(carry: Any, part: tuple[Any, Batch]) -> tuple[Any, Any]:
@@ -322,9 +249,13 @@ def make(
 
     def update(state: PPOState) -> tuple[PPOState, dict[str, Any]]:
         refresh_key, rollout_key, bonus_key, learn_key, key = jax.random.split(state.key, 5)
-        state = state._replace(env_params=env.refresh(refresh_key, state.env_params))
-        (env_state, observation, reset, carry), steps, extra = rollout(state, rollout_key)
-        metrics = _episode_metrics(steps.info)
+        fresh = env.refresh(refresh_key, state.acting.env_params)
+        state = state._replace(acting=state.acting._replace(env_params=fresh))
+        pi = policy(state.params, state.observation_moments)
+        last, steps, choices = acting.rollout(
+            rollout_key, env, action_space, pi, state.acting, length
+        )
+        metrics = acting.episode_metrics(steps.info)
 
         reward, return_moments, returns = steps.reward, state.return_moments, state.returns
         if config.normalize_rewards:
@@ -343,8 +274,8 @@ def make(
 
         advantage = gae.advantages(
             reward,
-            extra["value"],
-            extra["next_value"],
+            choices.value,
+            acting.next_values(pi, last, steps, choices),
             steps.terminated,
             steps.done,
             config.discount,
@@ -353,13 +284,13 @@ def make(
         batch = Batch(
             steps.observation,
             steps.action,
-            extra["log_prob"],
-            extra["value"],
+            choices.log_prob,
+            choices.value,
             advantage,
             steps.reset,
         )
         params, opt_state, loss_metrics = learn(state, batch, learn_key)
-        unexplained = jnp.var(advantage) / (jnp.var(advantage + extra["value"]) + 1e-8)
+        unexplained = jnp.var(advantage) / (jnp.var(advantage + choices.value) + 1e-8)
         metrics |= loss_metrics | {"explained_variance": 1.0 - unexplained}
 
         moments = state.observation_moments
@@ -368,10 +299,7 @@ def make(
         state = state._replace(
             params=params,
             opt_state=opt_state,
-            env_state=env_state,
-            observation=observation,
-            reset=reset,
-            carry=carry,
+            acting=last,
             observation_moments=moments,
             return_moments=return_moments,
             returns=returns,
@@ -382,15 +310,8 @@ def make(
         return state, metrics
 
     def act(state: PPOState) -> evaluation.Act:
-        """The present policy, for evaluation and pictures."""
-
-        def choose(key: jax.Array, memory: Any, observation: Any, reset: jax.Array) -> Any:
-            seen = see(state.observation_moments, observation)
-            memory, pi, _ = apply(state.params, memory, seen, reset)
-            action = pi.mode() if config.eval_greedy else pi.sample(seed=key)
-            return memory, to_env(action)
-
-        return choose
+        pi = policy(state.params, state.observation_moments)
+        return acting.act(pi, action_space, config.eval_greedy)
 
     def memory_for(num: int) -> Any:
         return initial_carry(config.core, config.core_features, num)
@@ -413,35 +334,6 @@ def make(
     )
 
 
-def build_network(
-    observation_space: spaces.Space, action_space: spaces.Space, config: PPOConfig
-) -> ActorCritic:
-    """The default actor-critic for two spaces."""
-    try:
-        encoder, critic = (
-            encoder_for(
-                observation_space,
-                config.widths,
-                activation=config.activation,
-                use_mission=config.use_mission,
-            )
-            for _ in range(2)
-        )
-    except ValueError as error:
-        raise ConfigError("env", observation_space, str(error)) from None
-    separate = config.separate_critic
-    if separate is None:
-        separate = not is_grid(observation_space) and config.core == "none"
-    return ActorCritic(
-        encoder=encoder,
-        action_space=action_space,
-        critic_encoder=critic if separate else None,
-        core=config.core,
-        core_features=config.core_features,
-        log_std=config.log_std,
-    )
-
-
 def _optimizer(config: PPOConfig, num_updates: int, separate: bool) -> optax.GradientTransformation:
     """Adam on clipped gradients, those of actor and critic clipped apart where they share nothing.
 
@@ -460,16 +352,6 @@ def _optimizer(config: PPOConfig, num_updates: int, separate: bool) -> optax.Gra
         return {"params": {k: "critic" if "critic" in k else "actor" for k in params["params"]}}
 
     return optax.chain(optax.partition({"actor": clip, "critic": clip}, labels), adam)
-
-
-def _episode_metrics(info: dict[str, jax.Array]) -> dict[str, Any]:
-    """Returns and lengths of the episodes that ended in a rollout."""
-    done = info["episode_done"]
-    return {
-        "episode_return": Mean.where(info["episode_return"], done),
-        "episode_length": Mean.where(info["episode_length"].astype(jnp.float32), done),
-        "solved": Mean.where((info["episode_return"] > 0).astype(jnp.float32), done),
-    }
 
 
 def _scale_rewards(

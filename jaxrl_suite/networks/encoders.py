@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from envs import spaces
+from jaxrl_suite.networks.image import ImageEncoder, has_pictures
 from jaxrl_suite.networks.initializers import orthogonal
 from jaxrl_suite.networks.nethack import NetHackEncoder, is_nethack
 
@@ -116,9 +117,10 @@ def encoder_for(
     """An encoder for observations of `space` with `widths[-1]` features.
 
     Args:
-      space: a MiniGrid-like or NetHack-like dictionary, a vector, or a dictionary of vectors.
+      space: a MiniGrid-like or NetHack-like dictionary, a vector, a picture, or a dictionary of
+        vectors and pictures.
       widths: of the dense layers.
-      final: grid and NetHack encoders only: "relu" or "linear".
+      final: grid, NetHack and image encoders only: "relu" or "linear".
       activation: vector encoders only.
       use_mission: grid encoders only.
 
@@ -129,6 +131,8 @@ def encoder_for(
         return GridEncoder(widths=widths, final=final, use_mission=use_mission)
     if isinstance(space, spaces.Dict) and is_nethack(set(space.spaces)):
         return NetHackEncoder(widths=widths, final=final)
+    if has_pictures(space):
+        return ImageEncoder(space, widths=widths, final=final)
     parts = space.spaces.values() if isinstance(space, spaces.Dict) else [space]
     if all(isinstance(part, spaces.Box) and len(part.shape) == 1 for part in parts):
         return MLPEncoder(widths=widths, activation=activation)

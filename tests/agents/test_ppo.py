@@ -9,11 +9,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import struct
+from toys import ToyState, toy
 
 import envs
 from envs import core, spaces, wrappers
-from jaxrl_suite.agents import ppo
+from jaxrl_suite.agents import networks, ppo
 from jaxrl_suite.experiment import ConfigError
 
 SMALL = ppo.PPOConfig(
@@ -56,59 +56,6 @@ def test_update_is_traced_once():
     assert int(state.count) == 3
 
 
-@struct.dataclass
-class ToyState:
-    """Step of the episode and a cue shown at its first step."""
-
-    time: jax.Array
-    cue: jax.Array
-
-
-class Toy(core.Environment):
-    """A bit is shown at the first step only; the last step pays 1 for naming it.
-
-    With `length=1` a contextual bandit; longer ones need memory. `cut` truncates instead of
-    terminating.
-    """
-
-    def __init__(self, length=1, cut=False, pay_always=False):
-        self.length, self.cut, self.pay_always = length, cut, pay_always
-
-    @property
-    def default_params(self):
-        return core.EnvParams(max_steps_in_episode=self.length)
-
-    def _see(self, state):
-        first = state.time == 0
-        return jnp.stack([first & (state.cue == 0), first & (state.cue == 1), ~first]).astype(
-            jnp.float32
-        )
-
-    def reset(self, key, params=None):
-        state = ToyState(jnp.int32(0), jax.random.randint(key, (), 0, 2))
-        return self._see(state), state
-
-    def step(self, key, state, action, params=None):
-        last = state.time == self.length - 1
-        right = last & (action == state.cue)
-        reward = jnp.where(self.pay_always, 1.0, right.astype(jnp.float32))
-        state = state.replace(time=state.time + 1)
-        over = (last, jnp.zeros_like(last))
-        terminated, truncated = over[::-1] if self.cut else over
-        return self._see(state), state, reward, terminated, truncated, {}
-
-    def observation_space(self, params=None):
-        return spaces.Box(0.0, 1.0, (3,))
-
-    def action_space(self, params=None):
-        return spaces.Discrete(2)
-
-
-def toy(**options):
-    env = wrappers.EpisodeLog(wrappers.AutoReset(Toy(**options)))
-    return env, env.default_params
-
-
 LEARN = ppo.PPOConfig(
     total_steps=20_000,
     num_envs=16,
@@ -145,14 +92,14 @@ def test_value_at_a_truncation_and_at_a_termination(core_kind):
         env, params = toy(length=1, cut=cut, pay_always=True)
         config = dataclasses.replace(LEARN, discount=0.5, core=core_kind, total_steps=10_000)
         _, state, _ = final_return(env, params, config)
-        network = ppo.build_network(env.observation_space(), env.action_space(), config)
+        network = networks.build(env.observation_space(), env.action_space(), config)
 
         def value(observation, memory, reset, network=network, state=state):
             observation, reset = observation[None, None], jnp.full((1, 1), reset)
             memory, _, value = network.apply(state.params, memory, observation, reset)
             return memory, float(value[0, 0])
 
-        blank = jax.tree.map(lambda c: c[:1] * 0, state.carry)
+        blank = jax.tree.map(lambda c: c[:1] * 0, state.acting.carry)
         memory, first = value(jnp.array([1.0, 0.0, 0.0]), blank, True)
         _, final = value(jnp.array([0.0, 0.0, 1.0]), memory, False)
         assert abs(final) > 0.2  # never trained on, so it tells the two cases apart

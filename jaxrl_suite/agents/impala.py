@@ -1,0 +1,304 @@
+"""IMPALA and APPO: actor-critic on V-trace targets (Espeholt et al., 2018; Petrenko et al., 2020).
+
+An update gathers a rollout of `[T, N]` steps, then takes `epochs` passes over minibatches of whole
+environments. V-trace makes its targets anew from the present network in every minibatch, correcting
+for the distance to the policy that acted. `clip=None` is IMPALA's policy gradient, a number is
+APPO's clipped objective. Made for slow environments: it draws more from a rollout than one pass of
+plain policy gradient could.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import partial
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+
+from envs.core import Environment
+from jaxrl_suite import distributions, evaluation, losses, minibatches
+from jaxrl_suite.agents import acting, networks
+from jaxrl_suite.agents.acting import Acting
+from jaxrl_suite.experiment import ConfigError, Experiment, known
+from jaxrl_suite.exploration.bonus import Bonus
+from jaxrl_suite.networks.actor_critic import ActorCritic
+from jaxrl_suite.networks.recurrent import initial_carry
+from jaxrl_suite.vtrace import vtrace
+
+OPTIMIZERS = ("adam", "rmsprop")
+
+
+@dataclasses.dataclass(frozen=True)
+class IMPALAConfig(networks.Options):
+    """Settings of IMPALA; the defaults are APPO's.
+
+    Attributes:
+      total_steps: environment steps of one seed.
+      num_envs, rollout_length: N and T.
+      epochs, minibatches: passes over a rollout, and parts of it (whole environments) per pass.
+      optimizer: "adam", or "rmsprop" as in IMPALA.
+      learning_rate: its step size; anneal_learning_rate takes it linearly to zero.
+      discount, trace: gamma, and lambda of the targets.
+      rho_clip, trace_clip: V-trace's bounds on the importance weights.
+      clip: epsilon of the clipped objective; None for IMPALA's policy gradient.
+      value_coefficient: weight of the value loss.
+      entropy: weight of the entropy bonus at the start; entropy_end at the end (None: the same).
+      max_grad_norm: gradients are scaled to this global norm.
+      normalize_advantages: per minibatch.
+      eval_episodes: episodes of one evaluation; eval_greedy takes the most likely action.
+    """
+
+    total_steps: int = 1_000_000
+    num_envs: int = 64
+    rollout_length: int = 32
+    epochs: int = 2
+    minibatches: int = 4
+    optimizer: str = "adam"
+    learning_rate: float = 5e-4
+    anneal_learning_rate: bool = False
+    discount: float = 0.99
+    trace: float = 0.95
+    rho_clip: float = 1.0
+    trace_clip: float = 1.0
+    clip: float | None = 0.2
+    value_coefficient: float = 0.5
+    entropy: float = 0.01
+    entropy_end: float | None = None
+    max_grad_norm: float = 4.0
+    normalize_advantages: bool = True
+    eval_episodes: int = 32
+    eval_greedy: bool = False
+
+
+class IMPALAState(NamedTuple):
+    """Everything a run carries from update to update.
+
+    Attributes:
+      params, opt_state: of the network and its optimiser.
+      acting: where the N episodes stand.
+      bonus_state: of the exploration bonus, `()` without one.
+      key: random key.
+      count: `[]` int32, updates done.
+    """
+
+    params: Any
+    opt_state: Any
+    acting: Acting
+    bonus_state: Any
+    key: jax.Array
+    count: jax.Array  # type: ignore[assignment]
+
+
+class Batch(NamedTuple):
+    """What the loss sees of a rollout, `[T, n, ...]`.
+
+    `reached` is the value of the state each step reached, by the policy that acted: read where the
+    rollout or an episode ends, since there no later step holds a newer one.
+    """
+
+    observation: Any
+    action: jax.Array
+    log_prob: jax.Array
+    reward: jax.Array
+    reached: jax.Array
+    terminated: jax.Array
+    done: jax.Array
+    reset: jax.Array
+
+
+def check(config: IMPALAConfig) -> None:
+    """Refuses settings that cannot work.
+
+    Raises:
+      ConfigError: naming the field.
+    """
+    for name in ("total_steps", "num_envs", "rollout_length", "epochs", "minibatches"):
+        if getattr(config, name) < 1:
+            raise ConfigError(name, getattr(config, name), "at least 1")
+    for name in ("discount", "trace"):
+        if known(value := getattr(config, name)) and not 0.0 <= value <= 1.0:
+            raise ConfigError(name, value, "from 0 to 1")
+    for name in ("rho_clip", "trace_clip"):
+        if known(value := getattr(config, name)) and not value > 0.0:
+            raise ConfigError(name, value, "above 0")
+    if config.optimizer not in OPTIMIZERS:
+        raise ConfigError("optimizer", config.optimizer, f"one of {', '.join(OPTIMIZERS)}")
+    networks.check(config)
+    if config.num_envs % config.minibatches:
+        wanted = f"a divisor of num_envs={config.num_envs}"
+        raise ConfigError("minibatches", config.minibatches, wanted)
+
+
+def make(
+    env: Environment,
+    env_params: Any,
+    config: IMPALAConfig,
+    bonus: Bonus | None = None,
+    network: nn.Module | None = None,
+) -> Experiment:
+    """IMPALA on an auto-resetting environment with an episode log.
+
+    Args:
+      env, env_params: as `envs.make` returns them.
+      config: the settings.
+      bonus: an exploration bonus, added to the reward.
+      network: an `ActorCritic`; None builds one for the environment's spaces.
+
+    Raises:
+      ConfigError: for settings that cannot work.
+    """
+    check(config)
+    observation_space = env.observation_space(env_params)
+    action_space = env.action_space(env_params)
+    if network is None:
+        network = networks.build(observation_space, action_space, config)
+    recurrent = config.core != "none"
+    num_envs, length = config.num_envs, config.rollout_length
+    num_updates = max(1, config.total_steps // (num_envs * length))
+    optimizer = _optimizer(config, num_updates)
+
+    def forward(params: Any, carry: Any, observation: Any, reset: jax.Array) -> Any:
+        return network.apply(params, carry, observation, reset)
+
+    def policy(params: Any) -> acting.Policy:
+        return acting.policy_of(partial(forward, params), action_space, recurrent)
+
+    def init(key: jax.Array) -> IMPALAState:
+        network_key, refresh_key, reset_key, bonus_key, key = jax.random.split(key, 5)
+        carry = initial_carry(config.core, config.core_features, num_envs)
+        first = acting.start(refresh_key, reset_key, env, env_params, num_envs, carry)
+        example = jax.tree.map(lambda x: x[None], (first.observation, first.reset))
+        params = network.init(network_key, carry, *example)
+        bonus_state: Any = ()
+        if bonus is not None:
+            bonus_state = bonus.init(bonus_key, observation_space, action_space, num_envs)
+        return IMPALAState(params, optimizer.init(params), first, bonus_state, key, jnp.int32(0))
+
+    def loss(params: Any, memory: Any, batch: Batch, entropy: jax.Array) -> Any:
+        _, outputs, value = forward(params, memory, batch.observation, batch.reset)
+        pi = distributions.policy(action_space, outputs)
+        log_prob = pi.log_prob(batch.action)
+        log_ratio = log_prob - batch.log_prob
+        later = jnp.concatenate([value[1:], batch.reached[-1:]])
+        trace = vtrace(
+            log_ratio,
+            batch.reward,
+            value,
+            jnp.where(batch.done, batch.reached, later),
+            batch.terminated,
+            batch.done,
+            config.discount,
+            config.trace,
+            config.rho_clip,
+            config.trace_clip,
+        )
+        advantage = trace.advantage
+        if config.normalize_advantages:
+            advantage = losses.standardized(advantage)
+        clip = 1.0 if config.clip is None else config.clip  # 1: for the metrics alone
+        policy_loss, metrics = losses.clipped_policy(log_ratio, advantage, clip)
+        if config.clip is None:
+            policy_loss = -jnp.mean(trace.rho * advantage * log_prob)
+        value_loss = 0.5 * jnp.mean(jnp.square(trace.target - value))
+        mean_entropy = pi.entropy().mean()
+        total = policy_loss + config.value_coefficient * value_loss - entropy * mean_entropy
+        unexplained = jnp.var(trace.target - value) / (jnp.var(trace.target) + 1e-8)
+        return total, metrics | {
+            "loss": total,
+            "policy_loss": policy_loss,
+            "value_loss": value_loss,
+            "entropy": mean_entropy,
+            "explained_variance": 1.0 - unexplained,
+        }
+
+    def learn(state: IMPALAState, batch: Batch, key: jax.Array) -> tuple[Any, Any, Any]:
+        """`epochs` passes over the rollout."""
+        end = config.entropy if config.entropy_end is None else config.entropy_end
+        entropy = config.entropy + state.count / num_updates * (end - config.entropy)
+
+        def minibatch(carry: Any, part: tuple[Any, Batch]) -> tuple[Any, Any]:
+            params, opt_state = carry
+            gradient, metrics = jax.grad(loss, has_aux=True)(params, *part, entropy)
+            change, opt_state = optimizer.update(gradient, opt_state, params)
+            return (optax.apply_updates(params, change), opt_state), metrics
+
+        def epoch(carry: Any, key: jax.Array) -> tuple[Any, Any]:
+            memory = state.acting.carry
+            parts = minibatches.of_sequences(key, memory, batch, config.minibatches)
+            return jax.lax.scan(minibatch, carry, parts)
+
+        keys = jax.random.split(key, config.epochs)
+        first: Any = (state.params, state.opt_state)
+        (params, opt_state), metrics = jax.lax.scan(epoch, first, keys)
+        return params, opt_state, jax.tree.map(jnp.mean, metrics)
+
+    def update(state: IMPALAState) -> tuple[IMPALAState, dict[str, Any]]:
+        refresh_key, rollout_key, bonus_key, learn_key, key = jax.random.split(state.key, 5)
+        fresh = env.refresh(refresh_key, state.acting.env_params)
+        state = state._replace(acting=state.acting._replace(env_params=fresh))
+        pi = policy(state.params)
+        last, steps, choices = acting.rollout(
+            rollout_key, env, action_space, pi, state.acting, length
+        )
+        metrics = acting.episode_metrics(steps.info)
+        reward, bonus_state = steps.reward, state.bonus_state
+        if bonus is not None:
+
+            def features(observation: Any) -> Any:
+                params = jax.lax.stop_gradient(state.params)
+                return network.apply(params, observation, method=ActorCritic.features)
+
+            more, bonus_state, bonus_metrics = bonus.update(bonus_key, bonus_state, steps, features)
+            reward = reward + more
+            metrics |= bonus_metrics
+        batch = Batch(
+            steps.observation,
+            steps.action,
+            choices.log_prob,
+            reward,
+            acting.next_values(pi, last, steps, choices),
+            steps.terminated,
+            steps.done,
+            steps.reset,
+        )
+        params, opt_state, loss_metrics = learn(state, batch, learn_key)
+        state = IMPALAState(params, opt_state, last, bonus_state, key, state.count + 1)
+        return state, metrics | loss_metrics
+
+    def act(state: IMPALAState) -> evaluation.Act:
+        return acting.act(policy(state.params), action_space, config.eval_greedy)
+
+    def memory_for(num: int) -> Any:
+        return initial_carry(config.core, config.core_features, num)
+
+    def evaluate(key: jax.Array, state: IMPALAState) -> dict[str, Any]:
+        number = config.eval_episodes
+        return evaluation.episodes(key, env, env_params, act(state), memory_for(number), number)
+
+    def record(key: jax.Array, state: IMPALAState) -> list[Any]:
+        return evaluation.record(key, env, env_params, act(state), memory_for(1))
+
+    return Experiment(
+        init=init,
+        update=update,
+        num_updates=num_updates,
+        steps_per_update=num_envs * length,
+        evaluate=evaluate,
+        record=record if evaluation.can_render(env) else None,
+        headline=("episode_return", "solved", "entropy"),
+    )
+
+
+def _optimizer(config: IMPALAConfig, num_updates: int) -> optax.GradientTransformation:
+    rate: Any = config.learning_rate
+    if config.anneal_learning_rate:
+        steps = num_updates * config.epochs * config.minibatches
+        rate = optax.linear_schedule(config.learning_rate, 0.0, steps)
+    if config.optimizer == "rmsprop":  # decay and epsilon of the paper's Table D.1
+        rule = optax.rmsprop(rate, decay=0.99, eps=0.01)
+    else:
+        rule = optax.adam(rate, eps=1e-5)
+    return optax.chain(optax.clip_by_global_norm(config.max_grad_norm), rule)

@@ -1,0 +1,71 @@
+"""The actor-critic that an agent builds for an environment's spaces unless it is given one."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from envs import spaces
+from jaxrl_suite.experiment import ConfigError
+from jaxrl_suite.networks.actor_critic import ActorCritic
+from jaxrl_suite.networks.encoders import encoder_for, is_grid
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What the network is built with.
+
+    Attributes:
+      widths: dense layers of an encoder.
+      core, core_features: "none", "gru" or "lstm", and its size.
+      separate_critic: give the critic an encoder of its own; None does so for vectors only.
+      activation: of vector encoders.
+      use_mission: tell grid encoders the level's mission.
+      log_std: initial logarithm of the deviation of continuous actions.
+    """
+
+    widths: tuple[int, ...] = (64, 64)
+    core: str = "none"
+    core_features: int = 64
+    separate_critic: bool | None = None
+    activation: str = "tanh"
+    use_mission: bool = False
+    log_std: float = 0.0
+
+
+def check(options: Options) -> None:
+    """Refuses a recurrent core that does not exist.
+
+    Raises:
+      ConfigError: naming the field.
+    """
+    if options.core not in ("none", "gru", "lstm"):
+        raise ConfigError("core", options.core, "'none', 'gru' or 'lstm'")
+
+
+def build(
+    observation_space: spaces.Space, action_space: spaces.Space, options: Options
+) -> ActorCritic:
+    """The default actor-critic for two spaces."""
+    try:
+        encoder, critic = (
+            encoder_for(
+                observation_space,
+                options.widths,
+                activation=options.activation,
+                use_mission=options.use_mission,
+            )
+            for _ in range(2)
+        )
+    except ValueError as error:
+        raise ConfigError("env", observation_space, str(error)) from None
+    separate = options.separate_critic
+    if separate is None:
+        separate = not is_grid(observation_space) and options.core == "none"
+    return ActorCritic(
+        encoder=encoder,
+        action_space=action_space,
+        critic_encoder=critic if separate else None,
+        core=options.core,
+        core_features=options.core_features,
+        log_std=options.log_std,
+    )
