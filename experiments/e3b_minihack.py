@@ -62,7 +62,8 @@ class Config(catalog.Options, ppo.PPOConfig):
 
     Attributes:
       agent: "ppo", or "impala" (V-trace targets; `normalize_rewards`, `clip_value` are PPO's alone).
-      rho_clip, trace_clip: V-trace's bounds on the importance weights.
+      rho_clip: V-trace's bound on the importance weights of the errors.
+      trace_clip: its bound on the weights of the traces.
       clip: epsilon of the clipped objective; None with "impala" alone.
       env: a task of the paper by its short name, or any environment with NetHack's observations.
       max_steps: episode length, or None for the task's own.

@@ -37,18 +37,25 @@ class IMPALAConfig(networks.Options):
 
     Attributes:
       total_steps: environment steps of one seed.
-      num_envs, rollout_length: N and T.
-      epochs, minibatches: passes over a rollout, and parts of it (whole environments) per pass.
+      num_envs: N, environments stepped side by side.
+      rollout_length: T, steps of each between two updates.
+      epochs: passes over a rollout.
+      minibatches: parts of a rollout per pass, of whole environments.
       optimizer: "adam", or "rmsprop" as in IMPALA.
-      learning_rate: its step size; anneal_learning_rate takes it linearly to zero.
-      discount, trace: gamma, and lambda of the targets.
-      rho_clip, trace_clip: V-trace's bounds on the importance weights.
+      learning_rate: its step size.
+      anneal_learning_rate: take the learning rate linearly to zero.
+      discount: gamma.
+      trace: lambda of V-trace's targets.
+      rho_clip: V-trace's bound on the importance weights of the errors.
+      trace_clip: its bound on the weights of the traces.
       clip: epsilon of the clipped objective; None for IMPALA's policy gradient.
       value_coefficient: weight of the value loss.
-      entropy: weight of the entropy bonus at the start; entropy_end at the end (None: the same).
+      entropy: weight of the entropy bonus at the start.
+      entropy_end: its weight at the end, the same if None.
       max_grad_norm: gradients are scaled to this global norm.
       normalize_advantages: per minibatch.
-      eval_episodes: episodes of one evaluation; eval_greedy takes the most likely action.
+      eval_episodes: episodes of one evaluation.
+      eval_greedy: evaluate the most likely action.
     """
 
     total_steps: int = 1_000_000

@@ -16,7 +16,8 @@ class Options:
 
     Attributes:
       widths: dense layers of an encoder.
-      core, core_features: "none", "gru" or "lstm", and its size.
+      core: recurrent core, "none", "gru" or "lstm".
+      core_features: its size.
       separate_critic: give the critic an encoder of its own; None does so for vectors only.
       activation: of vector encoders.
       use_mission: tell grid encoders the level's mission.

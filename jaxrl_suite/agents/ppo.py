@@ -33,19 +33,25 @@ class PPOConfig(networks.Options):
 
     Attributes:
       total_steps: environment steps of one seed.
-      num_envs, rollout_length: N and T.
-      epochs, minibatches: passes over a rollout, and parts of it per pass.
-      learning_rate: of Adam; anneal_learning_rate takes it linearly to zero.
-      discount, trace: gamma and lambda.
+      num_envs: N, environments stepped side by side.
+      rollout_length: T, steps of each between two updates.
+      epochs: passes over a rollout.
+      minibatches: parts of a rollout per pass.
+      learning_rate: of Adam.
+      anneal_learning_rate: take the learning rate linearly to zero.
+      discount: gamma.
+      trace: lambda of the advantage estimates.
       clip: epsilon of the clipped objective.
       clip_value: clip the value loss in the same way.
       value_coefficient: weight of the value loss.
-      entropy: weight of the entropy bonus at the start; entropy_end at the end (None: the same).
+      entropy: weight of the entropy bonus at the start.
+      entropy_end: its weight at the end, the same if None.
       max_grad_norm: gradients are scaled to this global norm.
       normalize_advantages: per minibatch.
       normalize_observations: by running moments (vector observations only).
       normalize_rewards: divide by the running deviation of the discounted return.
-      eval_episodes: episodes of one evaluation; eval_greedy takes the most likely action.
+      eval_episodes: episodes of one evaluation.
+      eval_greedy: evaluate the most likely action.
     """
 
     total_steps: int = 500_000
