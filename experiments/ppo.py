@@ -47,7 +47,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     | {"minibatches": 8, "learning_rate": 3e-4, "discount": 0.999, "trace": 0.98},
     "Empty-16x16": MANY_STEPS | {"total_steps": 300_000},
     "DoorKey-8x8": MANY_STEPS | {"total_steps": 3_000_000},
-    "FourRooms": MANY_STEPS | {"total_steps": 6_000_000},
+    "FourRooms": MANY_STEPS | {"total_steps": 12_000_000},
 }
 
 
