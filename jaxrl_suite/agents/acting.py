@@ -19,6 +19,7 @@ from envs.core import Environment, batch_keys
 from jaxrl_suite import distributions, evaluation
 from jaxrl_suite.experiment import Mean
 from jaxrl_suite.exploration.bonus import Transitions
+from jaxrl_suite.sparse import apply_where
 
 # (carry, observation [N, ...], reset [N]) -> (carry, distribution of N actions, value [N])
 Policy = Callable[[Any, Any, jax.Array], tuple[Any, Any, jax.Array]]
@@ -151,28 +152,15 @@ def next_values(policy: Policy, acting: Acting, steps: Transitions, choices: Cho
       acting: where the episodes stand after the last step.
       steps, choices: as from `rollout`.
     """
-    length, width = steps.reward.shape
     after = policy(acting.carry, acting.observation, acting.reset)[2]
     values = jnp.concatenate([choices.value[1:], after[None]])
-    values = jnp.where(steps.done, 0.0, values).reshape(-1)
-    wanted = (steps.truncated & ~steps.terminated).reshape(-1)
-    places = jnp.nonzero(wanted, size=length * width, fill_value=length * width)[0]
-    flat = jax.tree.map(
-        lambda x: x.reshape(-1, *x.shape[2:]), (choices.carry, steps.next_observation)
+    going_on = jnp.zeros_like(acting.reset)
+    return apply_where(
+        lambda seen: policy(seen[0], seen[1], going_on)[2],
+        steps.truncated & ~steps.terminated,
+        (choices.carry, steps.next_observation),
+        jnp.where(steps.done, 0.0, values),
     )
-    going_on = jnp.zeros(width, bool)
-
-    def look(carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-        number, values = carry
-        here = jax.lax.dynamic_slice(places, (number,), (width,))
-        memory, final = jax.tree.map(lambda x: x.at[here].get(mode="clip"), flat)
-        found = policy(memory, final, going_on)[2]
-        return number + width, values.at[here].set(found, mode="drop")
-
-    first = jnp.int32(0), values
-    count = jnp.sum(wanted)
-    _, values = jax.lax.while_loop(lambda carry: carry[0] < count, look, first)
-    return values.reshape(length, width)
 
 
 def act(policy: Policy, action_space: spaces.Space, greedy: bool) -> evaluation.Act:

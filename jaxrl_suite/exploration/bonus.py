@@ -18,6 +18,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+
+from jaxrl_suite.sparse import apply_where
 
 BonusState = Any  # a pytree of arrays
 PolicyFeatures = Callable[[Any], jax.Array]  # observation [..., *shape] -> [..., F] float32
@@ -52,6 +55,24 @@ class Transitions(NamedTuple):
     def done(self) -> jax.Array:
         """`[T, N]` bool, the episode ended at step t, in either way."""
         return self.terminated | self.truncated
+
+
+def both_ends(
+    f: Callable[[Any], jax.Array], transitions: Transitions
+) -> tuple[jax.Array, jax.Array]:
+    """`f` of the states that steps left, `[T, N, ...]`, and of those they reached, `[T, N, ...]`.
+
+    Inside an episode the state reached is the next one left, so `f` is computed once for both; the
+    cost is little more than T steps' where two calls would cost 2 T.
+
+    Args:
+      f: observations `[..., *shape]` -> `[..., *out]`, each by itself.
+      transitions: a rollout.
+    """
+    reached = f(transitions.next_observation)
+    left = jnp.concatenate([jnp.zeros_like(reached[:1]), reached[:-1]])
+    begins = transitions.reset.at[0].set(True)
+    return apply_where(f, begins, transitions.observation, left), reached
 
 
 @dataclasses.dataclass(frozen=True)

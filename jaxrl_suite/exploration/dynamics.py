@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -20,8 +21,8 @@ import numpy as np
 import optax
 
 from jaxrl_suite.experiment import ConfigError
-from jaxrl_suite.exploration.bonus import Transitions
-from jaxrl_suite.exploration.inverse_dynamics import ActionHead, Embedding
+from jaxrl_suite.exploration.bonus import Transitions, both_ends
+from jaxrl_suite.exploration.inverse_dynamics import ActionHead, Embedding, Segments, segments
 from jaxrl_suite.minibatches import passes
 from jaxrl_suite.networks.encoders import encoder_for
 
@@ -36,6 +37,7 @@ class DynamicsConfig:
       hidden: units of the one hidden layer of each head.
       beta: weight of the forward loss; the inverse one has 1 - beta.
       learning_rate, epochs, minibatches: of the training (Adam) on each rollout.
+      segment: steps encoded together (`inverse_dynamics.segments`); 1 for very short episodes.
     """
 
     widths: tuple[int, ...] = (64, 32)
@@ -45,6 +47,7 @@ class DynamicsConfig:
     learning_rate: float = 1e-3
     epochs: int = 1
     minibatches: int = 4
+    segment: int = 8
 
     def check(self) -> None:
         """Raises `ConfigError` for a value that cannot be used."""
@@ -52,7 +55,7 @@ class DynamicsConfig:
             raise ConfigError("widths", self.widths, "one or more positive sizes")
         if not 0.0 <= self.beta <= 1.0:
             raise ConfigError("beta", self.beta, "from 0 to 1")
-        for field in ("epochs", "minibatches", "hidden"):
+        for field in ("epochs", "minibatches", "hidden", "segment"):
             if getattr(self, field) < 1:
                 raise ConfigError(field, getattr(self, field), "at least 1")
 
@@ -143,28 +146,32 @@ def make_model(
         return jnp.sum((guess - then) ** 2, -1) / 2
 
     def error(state: DynamicsState, transitions: Transitions) -> jax.Array:
-        now = embed(state, transitions.observation)
-        then = embed(state, transitions.next_observation)
+        now, then = both_ends(partial(embed, state), transitions)
         return jax.lax.stop_gradient(forward_loss(state.params, now, then, transitions.action))
 
-    def loss(params: Any, observation: Any, following: Any, action: jax.Array) -> Any:
-        now, then = (phi.apply(params["phi"], x) for x in (observation, following))
+    def loss(params: Any, batch: Segments) -> Any:
+        features = jnp.asarray(phi.apply(params["phi"], batch.states))
+        now, then = features[:, :-1], features[:, 1:]
         inverse_loss, right = jax.tree.map(
-            jnp.asarray, inverse.apply(params["inverse"], now, then, action)
+            jnp.asarray, inverse.apply(params["inverse"], now, then, batch.action)
         )
-        losses = jnp.mean(inverse_loss), jnp.mean(forward_loss(params, now, then, action))
+        forward_losses = forward_loss(params, now, then, batch.action)
+        number = jnp.maximum(jnp.sum(batch.weight), 1.0)
+        *losses, accuracy = (
+            jnp.sum(batch.weight * x) / number for x in (inverse_loss, forward_losses, right)
+        )
         total = (1 - config.beta) * losses[0] + config.beta * losses[1]
-        return total, (*losses, jnp.mean(right))
+        return total, (*losses, accuracy)
 
     def step(state: DynamicsState, batch: Any) -> tuple[DynamicsState, Any]:
-        gradient, values = jax.grad(loss, has_aux=True)(state.params, *batch)
+        gradient, values = jax.grad(loss, has_aux=True)(state.params, batch)
         change, moments = optimizer.update(gradient, state.optimizer)
         return DynamicsState(optax.apply_updates(state.params, change), moments), values
 
     def update(
         key: jax.Array, state: DynamicsState, transitions: Transitions
     ) -> tuple[DynamicsState, dict[str, jax.Array]]:
-        data = transitions.observation, transitions.next_observation, transitions.action
+        data = segments(transitions, config.minibatches, longest=config.segment)
         state, values = passes(key, state, step, data, config.epochs, config.minibatches)
         names = ("inverse_loss", "forward_loss", "inverse_accuracy")
         return state, dict(zip(names, values, strict=True))

@@ -8,9 +8,10 @@ bonus for continuous features.
 T steps at once. With Phi the [T, D] embeddings, W = Phi C_0^-1 and K = W Phi^T, one Cholesky
 factor I + K = L L^T holds every bonus: by the determinant lemma the leading minors grow by 1 + b_t,
 so b_t = L_tt^2 - 1; and by Woodbury's identity C_T^-1 = C_0^-1 - (L^-1 W)^T (L^-1 W). Where an
-episode begins inside the block, K is zero between episodes, W = Phi / ridge after the first reset,
-and only the last episode's rows enter the new inverse. The inverse is read and written once a block
-and not once a step, and the work is matrix products.
+episode begins inside the block, K is zero between episodes, W = Phi / ridge after the first reset
+(less a rank-one term where a first state is in C from the start), and only the last episode's rows
+enter the new inverse. The inverse is read and written once a block and not once a step, and the
+work is matrix products.
 
 Rounding: float32 gives b to about 1e-7 |phi|^2 / ridge, absolute, so |phi|^2 / ridge should stay
 below 1e6 (a LayerNorm on phi sees to it). A state visited often has a bonus far below that scale;
@@ -61,9 +62,17 @@ def init(dim: int, ridge: float) -> EllipticalState:
     return EllipticalState(jnp.eye(dim, dtype=jnp.float32) / scale, scale)
 
 
-def reset(state: EllipticalState, where: jax.Array | bool = True) -> EllipticalState:
-    """`state` at the start of an episode if `where` (`[]` bool) holds, else `state` itself."""
+def reset(
+    state: EllipticalState, where: jax.Array | bool = True, first: jax.Array | None = None
+) -> EllipticalState:
+    """`state` at the start of an episode if `where` (`[]` bool) holds, else `state` itself.
+
+    With `first`, `[D]`, the covariance begins as ridge I + first first^T.
+    """
     fresh = jnp.eye(state.inverse_covariance.shape[-1], dtype=jnp.float32) / state.ridge
+    if first is not None:
+        scale = state.ridge * (state.ridge + jnp.sum(first**2))
+        fresh = fresh - jnp.outer(first, first) / scale
     return state._replace(inverse_covariance=jnp.where(where, fresh, state.inverse_covariance))
 
 
@@ -91,6 +100,7 @@ def update_block(
     embeddings: jax.Array,
     resets: jax.Array,
     *,
+    first: jax.Array | None = None,
     method: str = "auto",
     block_size: int | None = None,
 ) -> tuple[jax.Array, EllipticalState]:
@@ -100,6 +110,8 @@ def update_block(
       state: the state before the first step.
       embeddings: `[T, D]`.
       resets: `[T]` bool, an episode begins at step t: C = ridge I before b_t.
+      first: `[T, D]`, read where an episode begins: an embedding that is in its covariance from the
+        start, C = ridge I + first_t first_t^T before b_t. None for none.
       method: "block", "scan" (of rank-one steps), or "auto": the faster one for this T and D, see
         `plan`. The mathematics is the same.
       block_size: steps a block; None takes the fastest for this D.
@@ -116,30 +128,34 @@ def update_block(
     steps = embeddings.shape[0]
     if resets.shape != (steps,):
         raise ValueError(f"resets of shape {resets.shape}: must be [{steps}], one a step")
+    if first is not None and first.shape != embeddings.shape:
+        raise ValueError(f"first of shape {first.shape}: must be [{steps}, {dim}]")
     if method not in METHODS:
         raise ValueError(f"method={method!r}: one of {', '.join(METHODS)}")
     if block_size is not None and block_size < 1:
         raise ValueError(f"block_size={block_size!r}: at least 1")
     if steps == 0:
         return jnp.zeros(0, jnp.float32), state
+    xs: tuple[jax.Array, ...] = embeddings.astype(jnp.float32), resets.astype(bool)
+    if first is not None:
+        xs = (*xs, first.astype(jnp.float32))
     chosen, size = plan(steps, dim)
     if method == "scan" or (method == "auto" and chosen == "scan"):
-        return _scan(state, embeddings, resets)
+        return _scan(state, *xs)
     size = _power_of_two(min(block_size or size, steps))
     blocks = -(-steps // size)
     # a zero embedding has bonus 0 and leaves C as it is, so it may fill the last block
     padding = blocks * size - steps
-    embeddings = jnp.pad(embeddings.astype(jnp.float32), ((0, padding), (0, 0)))
-    resets = jnp.pad(resets, (0, padding)).astype(bool)
+    xs = jax.tree.map(lambda x: jnp.pad(x, ((0, padding), *((0, 0),) * (x.ndim - 1))), xs)
     if blocks == 1:
-        bonuses, state = _block(state, embeddings, resets)
+        bonuses, state = _block(state, *xs)
         return bonuses[:steps], state
 
     def body(state, xs):
         bonuses, state = _block(state, *xs)
         return state, bonuses
 
-    xs = embeddings.reshape(blocks, size, dim), resets.reshape(blocks, size)
+    xs = jax.tree.map(lambda x: x.reshape(blocks, size, *x.shape[1:]), xs)
     state, bonuses = jax.lax.scan(body, state, xs)
     return bonuses.reshape(-1)[:steps], state
 
@@ -156,22 +172,29 @@ def plan(steps: int, dim: int) -> tuple[str, int]:
     return "block", 16 if dim <= 64 else 32 if dim <= 256 else 64
 
 
-def _scan(state, embeddings, resets):
+def _scan(state, embeddings, resets, first=None):
     def body(state, xs):
-        embedding, starts = xs
-        bonus, state = update(reset(state, starts), embedding)
+        embedding, starts, *first = xs
+        bonus, state = update(reset(state, starts, *first), embedding)
         return state, bonus
 
-    state, bonuses = jax.lax.scan(body, state, (embeddings, resets))
+    xs = (embeddings, resets) if first is None else (embeddings, resets, first)
+    state, bonuses = jax.lax.scan(body, state, xs)
     return bonuses, state
 
 
-def _block(state, phi, resets):
+def _block(state, phi, resets, first=None):
     inverse, ridge = state
     episode = jnp.cumsum(resets.astype(jnp.int32))
-    w = jnp.where(
-        (episode == 0)[:, None], jnp.matmul(phi, inverse, precision="highest"), phi / ridge
-    )
+    fresh = phi / ridge
+    begun = None
+    if first is not None:
+        steps = jnp.arange(len(resets))
+        begun = first[jnp.maximum(jax.lax.cummax(jnp.where(resets, steps, -1)), 0)]
+        share = jnp.sum(begun * phi, 1) / (ridge * (ridge + jnp.sum(begun**2, 1)))
+        fresh = fresh - share[:, None] * begun
+    old = jnp.matmul(phi, inverse, precision="highest")
+    w = jnp.where((episode == 0)[:, None], old, fresh)
     k = jnp.matmul(w, phi.T, precision="highest")
     k = jnp.where(episode[:, None] == episode[None, :], k, 0.0)
     diagonal = jnp.diagonal(k)
@@ -183,7 +206,8 @@ def _block(state, phi, resets):
     bonuses = jnp.maximum(diagonal - jnp.sum(jnp.tril(factor, -1) ** 2, axis=1), 0.0)
     last = episode == episode[-1]
     y = jnp.matmul(inverse_factor, jnp.where(last[:, None], w, 0.0), precision="highest")
-    base = reset(state, episode[-1] > 0).inverse_covariance
+    start = None if begun is None else begun[-1]
+    base = reset(state, episode[-1] > 0, start).inverse_covariance
     inverse = base - jnp.matmul(y.T, y, precision="highest")
     return bonuses, state._replace(inverse_covariance=inverse)
 

@@ -4,11 +4,10 @@ Henaff et al., NeurIPS 2022 (arXiv 2210.05805), algorithm 1. The ablations of it
 options: a lifelong covariance, a random encoder, the policy's encoder.
 
 Which state pays. By default (`phi_of="next"`) step t pays for the state it reached, s_{t+1}, as the
-mathematics has it: the covariance then holds s_0 ... s_t. So s_0 must enter the covariance without
-paying, or returning to the start would pay as much as a new state. To that end every step takes two
-places in a block: s_t where an episode begins (else zeros, which change nothing), then s_{t+1}. The
-released code pays phi(s_t) at step t (`phi_of="current"`) and forces the first step's bonus, which
-no action earned, to zero (`first_step_zero`).
+mathematics has it: the covariance then holds s_0 ... s_t. So s_0 is in an episode's covariance from
+the start, without paying, or returning there would pay as much as a new state. The released code
+pays phi(s_t) at step t (`phi_of="current"`) and forces the first step's bonus, which no action
+earned, to zero (`first_step_zero`).
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ import jax.numpy as jnp
 
 from jaxrl_suite.experiment import ConfigError, known
 from jaxrl_suite.exploration import e3b, inverse_dynamics
-from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions
+from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions, both_ends
 from jaxrl_suite.networks.encoders import encoder_for
 
 ENCODERS = ("inverse_dynamics", "random", "policy")
@@ -42,7 +41,7 @@ class E3BConfig:
       phi_of: "next" pays for the state reached, "current" for the state left (the release).
       first_step_zero: no bonus at the first step of an episode (the release).
       method: of `e3b.update_block`.
-      learning_rate, epochs, minibatches, hidden, boundaries: of the inverse dynamics model.
+      learning_rate, epochs, minibatches, hidden, boundaries, segment: of the inverse dynamics model.
     """
 
     ridge: float = 0.1
@@ -58,6 +57,7 @@ class E3BConfig:
     minibatches: int = 1
     hidden: int = 256
     boundaries: str = "final"
+    segment: int = 8
 
     def check(self) -> None:
         """Raises `ConfigError` for a value that cannot be used."""
@@ -73,7 +73,7 @@ class E3BConfig:
             raise ConfigError("ridge", self.ridge, "must be positive")
         if not self.widths or min(self.widths) < 1:
             raise ConfigError("widths", self.widths, "one or more positive sizes")
-        for field in ("epochs", "minibatches", "hidden"):
+        for field in ("epochs", "minibatches", "hidden", "segment"):
             if getattr(self, field) < 1:
                 raise ConfigError(field, getattr(self, field), "at least 1")
 
@@ -124,6 +124,7 @@ def make(
             hidden=config.hidden,
             layer_norm=config.layer_norm,
             boundaries=config.boundaries,
+            segment=config.segment,
         )
 
     def init(key: jax.Array, observation_space: Any, action_space: Any, num_envs: int) -> E3BState:
@@ -167,22 +168,21 @@ def _elliptical(
 ) -> tuple[jax.Array, e3b.EllipticalState]:
     """`[T, N]` raw bonuses and the new ellipse, `[N, ...]`."""
     begins = transitions.reset
-    resets = begins if config.episodic else jnp.zeros_like(begins)
-    embeddings = phi(transitions.observation)
-    if config.phi_of == "next":
-        first = jnp.where(begins[..., None], embeddings, 0.0)
-        embeddings = _interleave(first, phi(transitions.next_observation))
-        resets = _interleave(resets, jnp.zeros_like(resets))
+    xs: tuple[jax.Array, ...]
+    if config.phi_of == "current":
+        xs = phi(transitions.observation), begins & config.episodic
+    elif config.episodic:
+        left, reached = both_ends(phi, transitions)
+        xs = reached, begins, left
+    else:  # two places a step: s_t where an episode begins (else zeros, which change nothing), s_t+1
+        left, reached = both_ends(phi, transitions)
+        embeddings = jnp.stack([jnp.where(begins[..., None], left, 0.0), reached], axis=1)
+        embeddings = embeddings.reshape(-1, *reached.shape[1:])
+        xs = embeddings, jnp.zeros(embeddings.shape[:2], bool)
 
-    def block(ellipse, embeddings, resets):
-        return e3b.update_block(ellipse, embeddings, resets, method=config.method)
+    def block(ellipse, embeddings, resets, first=None):
+        return e3b.update_block(ellipse, embeddings, resets, first=first, method=config.method)
 
-    bonuses, ellipse = jax.vmap(block, in_axes=(0, 1, 1), out_axes=(1, 0))(
-        ellipse, embeddings, resets
-    )
-    return bonuses[1::2] if config.phi_of == "next" else bonuses, ellipse
-
-
-def _interleave(even: jax.Array, odd: jax.Array) -> jax.Array:
-    """`[2 T, ...]` from two `[T, ...]`: even[0], odd[0], even[1], ..."""
-    return jnp.stack([even, odd], axis=1).reshape(-1, *even.shape[1:])
+    in_axes = (0, *(1 for _ in xs))
+    bonuses, ellipse = jax.vmap(block, in_axes=in_axes, out_axes=(1, 0))(ellipse, *xs)
+    return bonuses[1::2] if len(bonuses) > len(begins) else bonuses, ellipse

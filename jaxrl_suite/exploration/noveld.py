@@ -12,6 +12,7 @@ leaves RND.
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -20,7 +21,7 @@ import jax.numpy as jnp
 
 from jaxrl_suite.experiment import ConfigError, known
 from jaxrl_suite.exploration import rnd
-from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions
+from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions, both_ends
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,8 +64,7 @@ def make(
     ) -> tuple[jax.Array, rnd.RNDState, dict[str, jax.Array]]:
         del policy_features
         state = model.see(state, transitions)
-        before = model.error(state, transitions.observation)
-        after = model.error(state, transitions.next_observation)
+        before, after = both_ends(partial(model.error, state), transitions)
         extra = jnp.maximum(after - config.alpha * before, 0.0)
         state, metrics = model.update(key, state, transitions)
         return extra, state, metrics

@@ -9,6 +9,7 @@ often the state it reached was seen in the episode (equation 4):
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -16,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrl_suite.exploration import combine, counts, dynamics
-from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions
+from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions, both_ends
 
 
 def impact(
@@ -45,8 +46,7 @@ def impact(
         policy_features: PolicyFeatures,
     ) -> tuple[jax.Array, dynamics.DynamicsState, dict[str, jax.Array]]:
         del policy_features
-        now = model.embed(state, transitions.observation)
-        then = model.embed(state, transitions.next_observation)
+        now, then = both_ends(partial(model.embed, state), transitions)
         state, metrics = model.update(key, state, transitions)
         return jnp.linalg.norm(then - now, axis=-1), state, metrics
 

@@ -24,6 +24,7 @@ from jaxrl_suite.experiment import ConfigError, known
 from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions
 from jaxrl_suite.minibatches import passes
 from jaxrl_suite.networks.encoders import encoder_for
+from jaxrl_suite.networks.initializers import orthogonal
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Head(nn.Module):
 
     @nn.compact
     def __call__(self, observation: Any) -> jax.Array:
-        scale = nn.initializers.orthogonal(2.0**0.5)
+        scale = orthogonal(2.0**0.5)
         return nn.Dense(self.outputs, kernel_init=scale)(self.encoder(observation))
 
 

@@ -65,6 +65,26 @@ def test_block_equals_direct_inverses(seed, steps, dim, reset_rate, size, ridge)
         np.testing.assert_allclose(after.inverse_covariance, inverse, rtol=1e-4, atol=2e-5 / ridge)
 
 
+@pytest.mark.parametrize("method", ["block", "scan"])
+@pytest.mark.parametrize("reset_rate", [0.05, 0.5, 1.0])
+def test_first_states_are_in_the_covariance_from_the_start(method, reset_rate):
+    rng = np.random.default_rng(4)
+    embeddings, first = normal(rng, 37, 20), normal(rng, 37, 20)
+    resets = rng.random(37) < reset_rate
+    c, bonuses = np.eye(20) * RIDGE, []
+    for t, phi in enumerate(embeddings.astype(np.float64)):
+        if resets[t]:
+            c = np.eye(20) * RIDGE + np.outer(first[t], first[t].astype(np.float64))
+        bonuses.append(phi @ np.linalg.inv(c) @ phi)
+        c += np.outer(phi, phi)
+    run = jax.jit(functools.partial(e3b.update_block, method=method, block_size=16))
+    got, after = run(e3b.init(20, RIDGE), embeddings, resets, first=first)
+    np.testing.assert_allclose(got, bonuses, rtol=5e-5, atol=1e-4)
+    np.testing.assert_allclose(after.inverse_covariance, np.linalg.inv(c), rtol=1e-3, atol=1e-3)
+    with pytest.raises(ValueError, match="first"):
+        e3b.update_block(e3b.init(20, RIDGE), embeddings, resets, first=first[:3])
+
+
 def test_update_is_one_step_of_the_paper():
     rng = np.random.default_rng(0)
     embeddings = normal(rng, 50, 12)

@@ -125,11 +125,12 @@ def test_vmap_over_seeds_equals_single_runs(encoder, layer_norm):
 
 
 def ring(seed, steps, envs):
-    """States on a ring: action 0 stays, 1 goes right, 2 left; so the action can be told."""
+    """A walk on a ring: action 0 stays, 1 goes right, 2 left; so the action can be told."""
     rng = np.random.default_rng(seed)
-    now = rng.integers(STATES, size=(steps, envs))
     action = rng.integers(ACTIONS, size=(steps, envs))
-    then = (now + np.array([0, 1, -1])[action]) % STATES
+    moves = np.cumsum(np.array([0, 1, -1])[action], axis=0)
+    then = (rng.integers(STATES, size=envs) + moves) % STATES
+    now = (then - np.array([0, 1, -1])[action]) % STATES
     eye = np.eye(STATES, dtype=np.float32)
     zeros = jnp.zeros((steps, envs), bool)
     return Transitions(
@@ -137,9 +138,9 @@ def ring(seed, steps, envs):
         jnp.asarray(eye[then]),
         jnp.asarray(action),
         jnp.zeros((steps, envs)),
-        jnp.ones_like(zeros),
         zeros,
-        jnp.ones_like(zeros),
+        zeros,
+        zeros.at[0].set(True),
         {},
     )
 
@@ -157,19 +158,44 @@ def test_inverse_dynamics_learns_the_action():
     assert metrics["inverse_accuracy"] > 0.97
 
 
-def test_boundaries():
-    _, _, _, transitions = walk(3, 20, 2, end=0.3)
-    obs, following, weights = inverse_dynamics.pairs(transitions, "final")
-    np.testing.assert_array_equal(following, transitions.next_observation)
-    assert np.all(np.asarray(weights) == 1)
-    _, consecutive, weights = inverse_dynamics.pairs(transitions, "mask")
-    np.testing.assert_array_equal(consecutive[:-1], obs[1:])
-    np.testing.assert_array_equal(np.asarray(weights) == 0, transitions.done)
-    valid = np.asarray(weights) == 1
-    np.testing.assert_array_equal(
-        np.asarray(consecutive)[valid], np.asarray(transitions.next_observation)[valid]
+@pytest.mark.parametrize(("steps", "size"), [(20, 5), (16, 8), (7, 7), (11, 1)])
+def test_segments_hold_the_pairs_of_a_rollout(steps, size):
+    """Every pair that counts is a pair of the rollout; which ones are left out, by boundaries."""
+    _, _, _, transitions = walk(3, steps, 2, end=0.3)
+    now, then, action, reset, done = (
+        np.asarray(x)
+        for x in (
+            transitions.observation,
+            transitions.next_observation,
+            transitions.action,
+            transitions.reset,
+            transitions.done,
+        )
     )
-    assert np.all(np.asarray(inverse_dynamics.pairs(transitions, "release")[2]) == 1)
+    for boundaries in inverse_dynamics.BOUNDARIES:
+        cut = inverse_dynamics.segments(transitions, 1, boundaries)
+        assert cut.action.shape == (steps // size, 2, size)
+        states = np.asarray(cut.states)
+        for t in range(steps):
+            piece, k = divmod(t, size)
+            for n in range(2):
+                counts = {
+                    "final": not reset[t, n] or k == 0,
+                    "mask": not done[t, n],
+                    "release": True,
+                }[boundaries]
+                assert bool(cut.weight[piece, n, k]) == counts
+                assert cut.action[piece, n, k] == action[t, n]
+                if counts and (boundaries != "release" or not done[t, n]):
+                    np.testing.assert_array_equal(states[piece, n, k], now[t, n])
+                    np.testing.assert_array_equal(states[piece, n, k + 1], then[t, n])
+
+
+def test_segments_are_short_enough_for_the_minibatches():
+    _, _, _, transitions = walk(3, 16, 2)
+    assert inverse_dynamics.segments(transitions, 4).action.shape == (2, 2, 8)
+    assert inverse_dynamics.segments(transitions, 8).action.shape == (4, 2, 4)
+    assert inverse_dynamics.segments(transitions, 32).action.shape == (16, 2, 1)
 
 
 def test_continuous_actions():

@@ -118,7 +118,7 @@ def embedding(params, x):
 
 
 def test_icm_is_half_the_squared_error_of_the_forward_model():
-    config = dynamics.DynamicsConfig(widths=(16, 8), hidden=16)
+    config = dynamics.DynamicsConfig(widths=(16, 8), hidden=16, segment=1)
     bonus, data = icm.make(config, BOX, CHOICES), transitions()
     state = bonus.init(KEY, BOX, CHOICES, N)
     x, y = (np.asarray(v, np.float64) for v in (data.observation, data.next_observation))
@@ -153,7 +153,9 @@ def test_beta_weighs_the_two_losses(beta):
 def test_ride_is_impact_over_the_root_of_the_count():
     config = dynamics.DynamicsConfig(widths=(16, 8), hidden=16)
     data = transitions()
-    data = data._replace(reset=jnp.zeros((T, N), bool).at[0].set(True))
+    whole = jnp.zeros((T, N), bool)  # one long episode
+    now = jnp.concatenate([data.observation[:1], data.next_observation[:-1]])
+    data = data._replace(observation=now, terminated=whole, reset=whole.at[0].set(True))
     bonus = ride.make(config, counts.CountConfig(log2_slots=6), BOX, CHOICES)
     state = bonus.init(KEY, BOX, CHOICES, N)
     got = bonus.update(KEY, state, data, None)[0]
