@@ -2,11 +2,13 @@
 
 A name is looked up in the grid levels (MiniGrid's names without `MiniGrid-` and `-v0`) and in classic
 control. Options that `make` takes itself choose wrappers; all others go to the environment's own
-factory (`size=12`, `view_size=9`, ...).
+factory (`size=12`, `view_size=9`, ...). Options may stand in the name too, as in an address, so that
+whatever takes a name takes them: `NetHackScore-v0?character=val-dwa-law-fem&workers=2`.
 """
 
 from __future__ import annotations
 
+import ast
 import difflib
 import inspect
 from collections.abc import Callable
@@ -80,6 +82,7 @@ def make(
 
     Args:
       name: as `registered()` lists them; MiniGrid's full ids (`MiniGrid-DoorKey-8x8-v0`) work too.
+        Options may follow: `NAME?OPTION=VALUE&OPTION=VALUE`.
       auto_reset: "exact", "bank" or "none" (see `wrappers.AutoReset`); None takes the
         environment's default, "bank" where drawing a level is expensive.
       bank_size: levels in a bank.
@@ -96,6 +99,14 @@ def make(
       UnknownEnvironment: for a name nobody registered, with close matches.
       UnknownOption: for an option the environment does not have, with the ones it has.
     """
+    if "?" in name:
+        name, inside = split_name(name)
+        given: dict[str, Any] = {
+            "auto_reset": auto_reset, "bank_size": bank_size, "max_steps": max_steps,
+            "num_contexts": num_contexts, "context_seed": context_seed,
+            "distractors": distractors, "noise": noise, "time_counter": time_counter, "log": log,
+        }  # fmt: skip
+        return make(name, **{**given, **options, **inside})
     known = (
         name.removeprefix("MiniGrid-").removesuffix("-v0") if name.startswith("MiniGrid-") else name
     )
@@ -123,6 +134,25 @@ def make(
     if mode != "none":
         env = wrappers.AutoReset(env, mode, bank_size)
     return _described(env, log, noise, time_counter)
+
+
+def split_name(name: str) -> tuple[str, dict[str, Any]]:
+    """`NAME?OPTION=VALUE&...` as the name and its options; values are read as Python's literals.
+
+    Raises:
+      UnknownOption: for a part that is no `OPTION=VALUE`.
+    """
+    name, _, query = name.partition("?")
+    options: dict[str, Any] = {}
+    for part in query.split("&"):
+        option, equals, value = part.partition("=")
+        if not (equals and option.isidentifier()):
+            raise UnknownOption(f"{part!r} after {name}?: must be OPTION=VALUE, joined by &")
+        try:
+            options[option] = ast.literal_eval(value)
+        except (SyntaxError, ValueError):
+            options[option] = value  # plain text
+    return name, options
 
 
 def _described(

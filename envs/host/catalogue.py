@@ -5,7 +5,8 @@ NetHack's tasks keep NLE's names. Options are those of NLE's classes, and of the
     envs.make("NetHackScore-v0", keys=("glyphs", "blstats"), character="val-dwa-law-fem", workers=2)
 
 MiniHack's tasks keep MiniHack's. `gym:NAME` is any environment that `gymnasium.make` knows (Atari's
-`ALE/...` and `Vizdoom...` also without `gym:`), with options for its constructor. All share the
+`ALE/...` and `Vizdoom...` also without `gym:`), with options for its constructor and `preprocess`,
+`picture_size` and `frame_stack` for its pictures (`envs.host.games.gymnasium`). All share the
 options of the pool: `workers`, `deadline`, `ahead`.
 """
 
@@ -68,6 +69,7 @@ def minihack_names() -> tuple[str, ...]:
 
 def kind(name: str) -> str | None:
     """The module of `envs.host.games` that plays `name`, or None: it is no host environment."""
+    name = name.partition("?")[0]  # options may follow
     if name in NETHACK:
         return "nethack"
     if name.startswith(("gym:", "ALE/", "Vizdoom")):

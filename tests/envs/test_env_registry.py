@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import envs
-from envs import spaces
+from envs import spaces, wrappers
 from envs.grid.engine import GridWorld
 from envs.host.catalogue import on_host
 
@@ -209,3 +209,16 @@ def test_environments_can_be_made_while_tracing(name):
     outside, outside_params = envs.make(name)
     key = jax.random.key(0)
     np.testing.assert_allclose(first(key), outside.reset(key, outside_params)[0], rtol=1e-5)
+
+
+def test_options_in_a_name():
+    env, params = envs.make("Empty-8x8?view_size=5&max_steps=7&auto_reset=none")
+    assert env.observation_space(params)["image"].shape == (5, 5, 3)
+    assert isinstance(env, wrappers.EpisodeLog)
+    assert not isinstance(env.env, wrappers.AutoReset) and env.env.steps == 7
+    assert wrappers.NoiseChannel is type(envs.make("MiniGrid-Empty-8x8-v0?noise=3")[0])
+    for wrong in ("Empty-8x8?view_size", "Empty-8x8?", "Empty-8x8?view-size=3"):
+        with pytest.raises(envs.UnknownOption, match="OPTION=VALUE"):
+            envs.make(wrong)
+    with pytest.raises(envs.UnknownOption, match="view_size"):
+        envs.make("Empty-8x8?viewsize=5")

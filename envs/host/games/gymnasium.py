@@ -4,6 +4,10 @@ Observations may be arrays, discrete, or (nested) dictionaries of these; nested 
 "/", text is left out. Actions are discrete or one array. An episode's seed goes to `reset(seed=)`;
 environments that draw from anything else cannot be resumed exactly. 64-bit numbers become 32-bit
 ones, as in JAX.
+
+Pictures are made ready for learning unless `preprocess=False`. Atari games get the usual treatment
+(Machado et al., 2018): up to 30 no-ops, 4 frames an action, 84 x 84 greys, 4 of them stacked. VizDoom's
+screens are scaled to `picture_size`, 42 pixels high and wide as in the ICM and E3B papers.
 """
 
 from __future__ import annotations
@@ -17,12 +21,13 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium import spaces
+from gymnasium import spaces, wrappers
 
 from envs.host.games import Array, Description
 from envs.host.seeds import Seeds
 
 UNLIMITED = 1_000_000  # steps of an episode, where the environment names no limit
+OWN_OPTIONS = ("max_steps", "preprocess", "picture_size", "frame_stack")
 _NARROW = {"int64": "int32", "uint64": "uint32", "float64": "float32"}
 _REGISTERED_BY = {"ALE/": "ale_py", "Vizdoom": "vizdoom.gymnasium_wrapper", "MiniGrid": "minigrid"}
 _REST = "_"  # key of an observation that is no dictionary
@@ -39,11 +44,60 @@ def make(name: str, options: Mapping[str, Any]) -> gymnasium.Env:
             imported = importlib.import_module(module)
             if prefix == "ALE/":
                 gymnasium.register_envs(imported)
-    rest = {key: value for key, value in options.items() if key != "max_steps"}
+    rest = {key: value for key, value in options.items() if key not in OWN_OPTIONS}
+    preprocess = options.get("preprocess", True)
+    atari = preprocess and name.startswith("ALE/") and "ram" not in name
+    limit = options.get("max_steps")
+    if atari:
+        rest.setdefault("frameskip", 1)
     try:
-        return gymnasium.make(name, max_episode_steps=options.get("max_steps"), **rest)
+        env = gymnasium.make(name, max_episode_steps=None if atari else limit, **rest)
     except gymnasium.error.UnregisteredEnv as error:
         raise ValueError(str(error)) from None
+    size = options.get("picture_size")
+    if atari:
+        env = wrappers.AtariPreprocessing(env, screen_size=size or 84)
+        env = wrappers.FrameStackObservation(env, options.get("frame_stack") or 4)
+        return env if limit is None else wrappers.TimeLimit(env, limit)
+    if preprocess and name.startswith("Vizdoom"):
+        size = size or 42
+    if size:
+        env = scaled(env, size)
+    if options.get("frame_stack"):
+        env = wrappers.FrameStackObservation(env, options["frame_stack"])
+    return env
+
+
+def scaled(env: gymnasium.Env, size: int) -> gymnasium.Env:
+    """`env` with every picture, in a dictionary or alone, scaled to `size` x `size`.
+
+    Raises:
+      ValueError: where there is none.
+    """
+    import cv2
+
+    def is_picture(space: spaces.Space) -> bool:
+        return isinstance(space, spaces.Box) and space.dtype == np.uint8 and len(space.shape) == 3
+
+    def small(space: spaces.Space) -> spaces.Space:
+        return spaces.Box(0, 255, (size, size, space.shape[2]), np.uint8)  # type: ignore[index]
+
+    def scale(x: np.ndarray) -> np.ndarray:
+        return cv2.resize(x, (size, size), interpolation=cv2.INTER_AREA).reshape(size, size, -1)
+
+    whole = env.observation_space
+    if isinstance(whole, spaces.Dict):
+        names = {key for key, part in whole.spaces.items() if is_picture(part)}
+        if names:
+            after: spaces.Space = spaces.Dict(
+                {k: small(part) if k in names else part for k, part in whole.spaces.items()}
+            )
+            return wrappers.TransformObservation(
+                env, lambda x: {k: scale(v) if k in names else v for k, v in x.items()}, after
+            )
+    elif is_picture(whole):
+        return wrappers.TransformObservation(env, scale, small(whole))
+    raise ValueError(f"picture_size={size!r}: observation space {whole} has no pictures")
 
 
 def leaves(space: spaces.Space, key: str = "") -> Iterator[tuple[str, spaces.Space]]:

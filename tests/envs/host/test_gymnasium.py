@@ -15,6 +15,7 @@ from envs import spaces
 from envs.host.games import gymnasium as games
 from envs.host.pool import Pool
 from envs.host.seeds import Contexts, episode_seeds
+from experiments import impala
 
 
 def has(package):
@@ -160,6 +161,53 @@ def test_nested_observations_and_errors_in_a_step(odd):
         env.step(jax.random.key(0), state, jnp.int32(0), params)
     assert "in step 2 of its episode; environment 0, episode 0" in str(error.value)
     env.unwrapped.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        pytest.param("ALE/MontezumaRevenge-v5?", (4, 84, 84), marks=has("ale_py")),
+        pytest.param(
+            "ALE/MontezumaRevenge-v5?preprocess=False&", (210, 160, 3), marks=has("ale_py")
+        ),
+        pytest.param("VizdoomMyWayHome-v1?", (42, 42, 3), marks=has("vizdoom")),
+        pytest.param("VizdoomMyWayHome-v1?picture_size=60&", (60, 60, 3), marks=has("vizdoom")),
+    ],
+)
+def test_pictures_are_made_ready(name, shape):
+    env, params = envs.make(f"{name}workers=1&max_steps=3")
+    space = env.observation_space(params)
+    space = space if isinstance(space, spaces.Box) else space["screen"]
+    assert space.shape == shape
+    observation, state = env.reset(jax.random.key(0), params)
+    for step in range(3):
+        key = jax.random.key(step)
+        observation, state, _, _, truncated, _ = env.step(key, state, jnp.int32(1), params)
+        assert bool(truncated) == (step == 2)
+    picture = observation["screen"] if isinstance(observation, dict) else observation
+    assert picture.shape == shape and picture.dtype == jnp.uint8 and picture.max() > 0
+    env.unwrapped.close()
+
+
+@has("ale_py")
+def test_an_agent_learns_from_pictures():
+    config = impala.Config(
+        env="ALE/MontezumaRevenge-v5?workers=1",
+        total_steps=16,
+        num_envs=2,
+        rollout_length=4,
+        minibatches=1,
+        epochs=1,
+        widths=(8,),
+    )
+    experiment = impala.build(config)
+    state, metrics = jax.jit(lambda k: experiment.update(experiment.init(k)))(jax.random.key(0))
+    assert np.isfinite(metrics["loss"]) and int(state.count) == 1
+
+
+def test_pictures_where_there_are_none():
+    with pytest.raises(envs.UnknownOption, match="picture_size=40"):
+        envs.make("gym:CartPole-v1?picture_size=40", workers=1)
 
 
 def test_unknown_names_are_told():
