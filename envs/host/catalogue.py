@@ -7,7 +7,7 @@ NetHack's tasks keep NLE's names. Options are those of NLE's classes, and of the
 MiniHack's tasks keep MiniHack's. `gym:NAME` is any environment that `gymnasium.make` knows (Atari's
 `ALE/...` and `Vizdoom...` also without `gym:`), with options for its constructor and `preprocess`,
 `picture_size` and `frame_stack` for its pictures (`envs.host.games.gymnasium`). All share the
-options of the pool: `workers`, `deadline`, `ahead`.
+options of the pool: `workers`, `deadline`, `ahead`, `share_pages`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ NETHACK = tuple(
         "Challenge",
     )
 )
-POOL_OPTIONS = ("workers", "deadline", "ahead")
+POOL_OPTIONS = ("workers", "deadline", "ahead", "share_pages")
 
 _pools: weakref.WeakValueDictionary[str, Pool] = weakref.WeakValueDictionary()
 _PACKAGE = {"nethack": "nle", "minihack": "minihack", "gymnasium": "gymnasium"}

@@ -86,6 +86,7 @@ class Group:
     Attributes:
       size: number of games.
       arrays: the shared memory; `base`, `episode` and `time` say where each game stands.
+      sharing: whether the games of each worker share pages (see `games.shared_pages`).
     """
 
     def __init__(self, pool: Pool, number: int, size: int):
@@ -101,6 +102,7 @@ class Group:
             self.make_games(index)
         pool.finish(number, self._patience())
         pool.raise_error(number)
+        self.sharing = pool.sharing(number, len(self.parts))
 
     def make_games(self, index: int) -> None:
         """Has a worker make its part of the games; again after it was restarted."""
@@ -118,6 +120,7 @@ class Group:
             high,
             ahead,
             pool.contexts,
+            pool.share_pages,
             fds=(self.block.fd,),
         )
 
@@ -206,6 +209,7 @@ class Group:
             self.arrays["time"][:] = time
         else:
             self.pool.give_up(f"{_ATTEMPTS} workers in a row ended while starting games")
+        self.sharing = self.pool.sharing(self.number, len(self.parts))
         for name in ("reward", "terminated", "truncated"):
             self.arrays[f"{name}.{self.bank}"][:] = 0
         return self._batch(np.zeros(self.size, bool))

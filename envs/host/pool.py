@@ -45,6 +45,8 @@ class Pool:
       ahead: start the next episodes ahead of time; None decides by how slow starting is and by how
         many games there are (spares double the memory).
       contexts: fixed levels to draw episodes from.
+      share_pages: games of a worker share the read-only pages of NLE's library; None: where they
+        can, and a worker plays enough of them to gain by it. A warning says why they cannot.
 
     Attributes:
       description: what the environment looks like.
@@ -67,9 +69,11 @@ class Pool:
         deadline: float = 60.0,
         ahead: bool | None = None,
         contexts: Contexts = Contexts(),  # noqa: B008 - frozen
+        share_pages: bool | None = None,
     ):
         self.kind, self.name, self.options = kind, name, dict(options or {})
         self.deadline, self.ahead, self.contexts = deadline, ahead, contexts
+        self.share_pages, self._told = share_pages, False
         count = usable_cores() if workers is None else workers
         if count < 1:
             raise ValueError(f"workers={workers!r}: at least 1")
@@ -138,6 +142,19 @@ class Pool:
         self.finish(_POOL, self.deadline)
         self.raise_error(_POOL)
         return [process.results[_POOL] for process in self.processes]
+
+    def sharing(self, number: int, workers: int) -> list[bool]:
+        """Whether each worker's games of a group share pages; tells once why they cannot."""
+        results = [process.results.get(number) for process in self.processes[:workers]]
+        for _, why in (result for result in results if result):
+            if why and not self._told:
+                self._told = True
+                warnings.warn(
+                    f"{self.name}: games do not share pages: {why}. They are slower, and otherwise "
+                    "the same; share_pages=False asks for this",
+                    stacklevel=4,
+                )
+        return [bool(result and result[0]) for result in results]
 
     def finish(self, number: int, patience: float, restart: bool = True) -> None:
         """Reads answers until no worker owes one to group `number`; replaces those that died."""

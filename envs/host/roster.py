@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from envs.host.games import Family, Game
+from envs.host.games.shared_pages import Refused, SharedPages
 from envs.host.seeds import Contexts, episode_seeds
 
 
@@ -29,6 +30,10 @@ class Roster:
       low, high: this worker's slots.
       ahead: whether episodes are started ahead.
       contexts: fixed levels to draw episodes from.
+      pages: what the games share, if they do.
+
+    Attributes:
+      refused: why sharing pages was given up.
     """
 
     def __init__(
@@ -39,7 +44,9 @@ class Roster:
         high: int,
         ahead: bool,
         contexts: Contexts,
+        pages: SharedPages | None = None,
     ):
+        self.pages, self.refused = pages, ""
         self.low, self.slots, self.contexts = low, high - low, contexts
         mine = slice(low, high)
         # the shared arrays' parts; outputs come in two banks, written in turns
@@ -133,10 +140,16 @@ class Roster:
             self._begin(int(self.rows[slot]), slot, episode)
 
     def _begin(self, row: int, slot: int, episode: int) -> None:
+        game = self.games[row]
         try:
-            self.games[row].reset(episode_seeds(self.shared["base"][slot], episode, self.contexts))
+            game.reset(episode_seeds(self.shared["base"][slot], episode, self.contexts))
         except Exception as error:
             raise self._failure(error, slot, None, episode) from error
+        if self.pages is not None:
+            try:
+                self.pages.share(game)
+            except Refused as error:
+                self.pages, self.refused = None, str(error)
 
     def _step(self, game: Game, slot: int, action: Any, time: int) -> None:
         try:

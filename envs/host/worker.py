@@ -13,14 +13,19 @@ import select
 import shutil
 import signal
 import socket
+import sys
 import tempfile
 import traceback
 from typing import Any
 
 from envs.host import games
 from envs.host.channel import CALL, ERROR, OK, RESULT, STEP, Channel
+from envs.host.games.shared_pages import GAMES, SharedPages
+from envs.host.games.shared_pages_check import checked
 from envs.host.roster import GameFailed, Roster
 from envs.host.shared_buffers import Block
+
+Sharing = tuple[bool, str | None]  # whether games share pages; why not, although they should
 
 _IDLE_MILLISECONDS = 0  # spares are started as soon as no command is waiting
 
@@ -32,6 +37,7 @@ class Worker:
         self.channel = channel
         self.family: games.Family | None = None
         self.groups: dict[int, tuple[Roster, Block]] = {}
+        self.pages: tuple[SharedPages | None, str | None] | None = None
         self.alarm = 0.0
 
     def describe(self, kind: str, name: str, options: dict[str, Any], alarm: float) -> Any:
@@ -41,19 +47,42 @@ class Worker:
         return self.family.description, dict(self.family.staging())
 
     def group(
-        self, number: int, layout: Any, low: int, high: int, ahead: bool, contexts: Any
-    ) -> None:
+        self,
+        number: int,
+        layout: Any,
+        low: int,
+        high: int,
+        ahead: bool,
+        contexts: Any,
+        share: bool | None,
+    ) -> Sharing:
         """Makes the games of a group's slots `[low, high)`; its memory came with the message."""
         block = Block(layout, self.channel.take_fd())
         assert self.family is not None
-        roster = Roster(self.family, block.arrays, low, high, ahead, contexts)
+        pages, why = self._pages(share, high - low)
+        roster = Roster(self.family, block.arrays, low, high, ahead, contexts, pages)
         self.groups[number] = (roster, block)
+        return pages is not None, why
 
-    def start(self, number: int, bank: int) -> None:
+    def _pages(self, share: bool | None, games: int) -> tuple[SharedPages | None, str | None]:
+        """What so many games are to share; finds out once whether that works here."""
+        assert self.family is not None
+        if share is None:
+            able = self.family.description.library and sys.platform == "linux"
+            share = able and games >= GAMES
+        if not share:
+            return None, None
+        if self.pages is None:
+            self.pages = checked(self.family)
+        return self.pages
+
+    def start(self, number: int, bank: int) -> Sharing:
         """New episodes in all slots of a group."""
-        self.groups[number][0].start(bank)
+        roster = self.groups[number][0]
+        roster.start(bank)
+        return roster.pages is not None, roster.refused or None
 
-    def replay(self, number: int, bank: int, layout: Any) -> None:
+    def replay(self, number: int, bank: int, layout: Any) -> Sharing:
         """Plays logged actions, so that games stand where they stood; the log came along."""
         block = Block(layout, self.channel.take_fd())
         roster = self.groups[number][0]
@@ -63,6 +92,7 @@ class Worker:
         finally:
             del log
             block.close()
+        return roster.pages is not None, roster.refused or None
 
     def drop(self, number: int) -> None:
         """Ends a group's games and lets its memory go."""

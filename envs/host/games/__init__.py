@@ -36,6 +36,7 @@ class Description:
       action: number of discrete actions, or the array of a continuous one.
       max_steps: after which an episode is cut short.
       slow_reset: starting an episode takes as long as hundreds of steps.
+      library: games are played by NLE's library, a copy each (see `shared_pages`).
     """
 
     observation: dict[str, Array]
@@ -43,6 +44,7 @@ class Description:
     action: int | Array
     max_steps: int
     slow_reset: bool = False
+    library: bool = False
 
 
 class Game(Protocol):

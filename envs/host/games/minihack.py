@@ -80,7 +80,8 @@ class MiniHackGame:
             template.reward_lose,
         )
         self.inner = NetHackGame(family.settings, task, full)
-        self.folder = self.inner.nethack._vardir
+        self.nethack = self.inner.nethack
+        self.folder = self.nethack._vardir
         self.levels.install(self.folder)
 
     def reset(self, seeds: Seeds) -> None:
@@ -119,6 +120,7 @@ class OwnGame:
     def __init__(self, family: MiniHack, rows: dict[str, np.ndarray]):
         self.rows, self.env = rows, family.make()
         self.actions = self.env.action_space.n
+        self.nethack = self.env.nethack
 
     def reset(self, seeds: Seeds) -> None:
         random.seed(seeds.core)  # Boxoban draws its level there
@@ -180,6 +182,7 @@ class MiniHack:
             action=len(template.actions),
             max_steps=int(template._max_episode_steps),
             slow_reset=not self.plain,
+            library=True,
         )
 
     def make(self) -> Any:

@@ -139,6 +139,7 @@ class NetHack:
             single=False,
             action=len(own),
             max_steps=int(self.options["max_steps"]),
+            library=True,
         )
 
     def staging(self) -> Mapping[str, tuple[tuple[int, ...], str]]:
