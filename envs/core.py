@@ -22,6 +22,7 @@ import jax.numpy as jnp
 from flax import struct
 
 from envs import spaces
+from envs.screen import Screen
 
 Observation = Any  # a pytree of arrays, the same shapes and dtypes from `reset` and from `step`
 State = Any  # a pytree of arrays
@@ -118,3 +119,7 @@ class Environment(Generic[TState, TParams]):
     def render(self, state: TState, params: TParams | None = None) -> Any:
         """`[height, width, 3]` uint8 NumPy picture of one unbatched state, for people."""
         raise NotImplementedError(f"{self.name} draws no pictures")
+
+    def screen(self, state: TState, params: TParams | None = None) -> Screen | None:
+        """The terminal of one unbatched state of a text game, for people; None for other games."""
+        return None

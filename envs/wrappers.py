@@ -56,8 +56,15 @@ class Wrapper(core.Environment[Any, Any]):
     def action_space(self, params: Any = None) -> spaces.Space:
         return self.env.action_space(params)
 
+    def inner(self, state: Any, params: Any = None) -> tuple[Any, Any]:
+        """The state and the parameters that the environment inside knows."""
+        return state, params
+
     def render(self, state: Any, params: Any = None) -> Any:
-        return self.env.render(state, params)
+        return self.env.render(*self.inner(state, params))
+
+    def screen(self, state: Any, params: Any = None) -> Any:
+        return self.env.screen(*self.inner(state, params))
 
 
 def select(condition: jax.Array, if_true: Any, if_false: Any) -> Any:
@@ -187,8 +194,8 @@ class AutoReset(Wrapper):
     def action_space(self, params: Any = None) -> spaces.Space:
         return self.env.action_space(None if params is None else params.env)
 
-    def render(self, state: Any, params: Any = None) -> Any:
-        return self.env.render(state, None if params is None else params.env)
+    def inner(self, state: Any, params: Any = None) -> tuple[Any, Any]:
+        return state, None if params is None else params.env
 
 
 @struct.dataclass
@@ -225,8 +232,8 @@ class EpisodeLog(Wrapper):
         )
         return observation, state, reward, terminated, truncated, info
 
-    def render(self, state: LogState, params: Any = None) -> Any:
-        return self.env.render(state.env_state, params)
+    def inner(self, state: LogState, params: Any = None) -> tuple[Any, Any]:
+        return state.env_state, params
 
 
 @struct.dataclass
@@ -258,8 +265,8 @@ class TimeLimit(Wrapper):
         truncated = truncated | (count >= self.steps)
         return observation, CountState(env_state, count), reward, terminated, truncated, info
 
-    def render(self, state: CountState, params: Any = None) -> Any:
-        return self.env.render(state.env_state, params)
+    def inner(self, state: CountState, params: Any = None) -> tuple[Any, Any]:
+        return state.env_state, params
 
 
 class FixedContexts(Wrapper):
@@ -366,5 +373,5 @@ class TimeCounter(Wrapper):
         inside = _dict_space(self.env.observation_space(params))
         return spaces.Dict.of({**inside, "time": spaces.Box(0.0, jnp.inf, (1,), jnp.float32)})
 
-    def render(self, state: CountState, params: Any = None) -> Any:
-        return self.env.render(state.env_state, params)
+    def inner(self, state: CountState, params: Any = None) -> tuple[Any, Any]:
+        return state.env_state, params

@@ -75,11 +75,11 @@ def build(config: Config) -> Experiment:
         found = on_contexts(config, context_seed).evaluate
         return {} if found is None else found(key, inner)
 
-    def record(key: jax.Array, state: Any) -> list[Any]:
-        found = on_contexts(config, state[0]).record
-        return [] if found is None else found(key, state[1])
+    def play(key: jax.Array, state: Any) -> Any:
+        found = on_contexts(config, state[0]).play
+        return iter(()) if found is None else found(key, state[1])
 
-    return dataclasses.replace(example, init=init, update=update, evaluate=evaluate, record=record)
+    return dataclasses.replace(example, init=init, update=update, evaluate=evaluate, play=play)
 
 
 def on_contexts(config: Config, context_seed: Any) -> Experiment:

@@ -1,14 +1,17 @@
-"""Episodes of a fixed policy: averages under `vmap`, and pictures of one of them."""
+"""Episodes of a fixed policy: averages under `vmap`, and one of them step by step, to look at."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from envs.core import Environment, batch_keys
+from envs.screen import Screen
 
 # (key, memory, observation [N, ...], reset [N]) -> (memory, action [N, ...])
 Act = Callable[[jax.Array, Any, Any, jax.Array], tuple[Any, jax.Array]]
@@ -61,33 +64,71 @@ def episodes(
     }
 
 
-def can_render(env: Environment) -> bool:
-    """Whether the environment draws pictures."""
-    base = getattr(env, "unwrapped", env)
-    return type(base).render is not Environment.render
+@dataclasses.dataclass(frozen=True)
+class Moment:
+    """A step of an episode that somebody looks at.
+
+    Attributes:
+      step: how many actions were taken.
+      action: the last one, or None at the start.
+      reward: that it brought.
+      total: the episode's return so far.
+      over: whether the episode has ended; what is shown is the state before.
+    """
+
+    step: int
+    action: Any
+    reward: float
+    total: float
+    over: bool
+    _env: Environment
+    _params: Any
+    _state: Any
+
+    def picture(self) -> np.ndarray:
+        """`[height, width, 3]` uint8.
+
+        Raises:
+          NotImplementedError: for an environment that draws no pictures.
+        """
+        return np.array(self._env.render(self._state, self._params))
+
+    def screen(self) -> Screen | None:
+        """What a text game shows in a terminal; None for other games."""
+        return self._env.screen(self._state, self._params)
 
 
-def record(key: jax.Array, env: Environment, env_params: Any, act: Act, memory: Any) -> list[Any]:
-    """Pictures of one episode, on the host: a list of `[height, width, 3]` uint8 arrays."""
+def play(
+    key: jax.Array, env: Environment, env_params: Any, act: Act, memory: Any
+) -> Iterator[Moment]:
+    """One episode, on the host, step by step."""
     refresh_key, reset_key, key = jax.random.split(key, 3)
     env_params = jax.jit(env.refresh)(refresh_key, env_params)
     observation, state = jax.jit(env.reset)(reset_key, env_params)
 
     @jax.jit
-    def step(key: jax.Array, memory: Any, observation: Any, reset: jax.Array, state: Any) -> Any:
+    def advance(key: jax.Array, memory: Any, observation: Any, reset: jax.Array, state: Any) -> Any:
         action_key, step_key = jax.random.split(key)
         batched = jax.tree.map(lambda x: x[None], observation)
         memory, action = act(action_key, memory, batched, reset[None])
-        observation, state, _, terminated, truncated, _ = env.step(
+        observation, state, reward, terminated, truncated, _ = env.step(
             step_key, state, action[0], env_params
         )
-        return memory, observation, state, terminated | truncated
+        return memory, observation, state, action[0], reward, terminated | truncated
 
-    frames, reset = [env.render(state, env_params)], jnp.asarray(True)
-    for now in jax.random.split(key, horizon(env)):
-        memory, observation, state, over = step(now, memory, observation, reset, state)
-        if over:  # the state is already the next episode's
-            break
+    yield Moment(0, None, 0.0, 0.0, False, env, env_params, state)
+    reset, total = jnp.asarray(True), 0.0
+    for step in range(1, horizon(env) + 1):
+        before = state
+        now = jax.random.fold_in(key, step)
+        memory, observation, state, action, reward, over = advance(
+            now, memory, observation, reset, state
+        )
         reset = jnp.asarray(False)
-        frames.append(env.render(state, env_params))
-    return frames
+        total += float(reward)
+        # at the end `state` is the next episode's already
+        shown = before if over else state
+        action, gain = np.asarray(action), float(reward)
+        yield Moment(step, action, gain, total, bool(over), env, env_params, shown)
+        if over:
+            break

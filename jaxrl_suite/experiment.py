@@ -16,7 +16,7 @@ import difflib
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -59,8 +59,9 @@ class Experiment:
         and the `env_steps` column.
       evaluate: `(key, state) -> metrics`, jitted and vmapped by the runner at the end of a run (and
         every `eval_every` log lines where asked for); its metrics are logged as `eval/<name>`.
-      record: `(key, state) -> frames`, on the host, for one seed's unbatched state: a list of
-        `[height, width, 3]` uint8 pictures of one evaluated episode.
+      play: `(key, state) -> moments`, on the host, for one seed's unbatched state: an evaluated
+        episode step by step, each an `evaluation.Moment` (`step`, `action`, `reward`, `total`,
+        `over`, `picture()`, `screen()`). For the run's GIF and `jaxrl watch`.
       headline: names of the metrics to show in the progress line and to plot first.
       cells: of a sweep: a pytree with a leading axis of cells, or None. With it `init` is
         `(key, cell) -> state`, and the runner's seeds are dealt out to the cells in equal parts.
@@ -71,7 +72,7 @@ class Experiment:
     num_updates: int
     steps_per_update: int
     evaluate: Callable[[jax.Array, State], Metrics] | None = None
-    record: Callable[[jax.Array, State], list[Any]] | None = None
+    play: Callable[[jax.Array, State], Iterator[Any]] | None = None
     headline: tuple[str, ...] = ()
     cells: Any = None
 

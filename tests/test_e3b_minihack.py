@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 
 import jax
 import numpy as np
@@ -12,7 +13,8 @@ import envs
 from experiments import e3b_minihack as script
 from jaxrl_suite.experiment import ConfigError
 
-pytest.importorskip("minihack")
+if not importlib.util.find_spec("minihack"):
+    pytest.skip("needs minihack", allow_module_level=True)
 TINY = script.Config(
     env="MiniHack-Room-5x5-v0",
     total_steps=96,

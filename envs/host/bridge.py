@@ -30,6 +30,9 @@ from envs import core, spaces
 from envs.host.games import Array, Description
 from envs.host.group import Batch, Group
 from envs.host.pool import Pool
+from envs.host.viewer import PICTURE, SCREEN
+from envs.screen import Screen
+from envs.screen import picture as draw
 
 MOST_LOGGED = 20_000  # actions a state remembers; longer episodes restart when they are restored
 
@@ -131,6 +134,16 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
             info,
         )
 
+    def screen(self, state: HostState, params: Any = None) -> Screen | None:
+        shown = self._show(state)
+        return None if PICTURE in shown else Screen(*(shown[key] for key in SCREEN))
+
+    def render(self, state: HostState, params: Any = None) -> Any:
+        shown = self._show(state)
+        if PICTURE in shown:
+            return shown[PICTURE]
+        return draw(Screen(*(shown[key] for key in SCREEN)))
+
     def close(self) -> None:
         """Ends the workers."""
         self.pool.close()
@@ -208,6 +221,17 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
         return observation, final, result
 
     # --- the host's side -----------------------------------------------------------------------
+
+    def _show(self, state: HostState) -> dict[str, Any]:
+        """A game of its own is played to where `state` stands: looking changes nothing."""
+        state = jax.device_get(state)
+        if state.time.ndim:
+            raise ValueError(f"a state of {state.time.shape} environments: one is shown at a time")
+        time = int(state.time)
+        if time > len(state.log):
+            raise NotImplementedError(f"{self.name} is shown up to step {len(state.log)}")
+        with self.pool.lock:
+            return self.pool.show(state.base, int(state.episode), state.log[:time])
 
     def _make_group(self, size: int) -> Group:
         while len(self._groups) >= self.most_groups:

@@ -26,7 +26,7 @@ from envs.host.process import Process
 from envs.host.seeds import Contexts
 
 _GRACE_SECONDS = 1.0  # after the deadline: this process itself may have been stopped (Ctrl-Z)
-_POOL = 0  # the number under which workers answer calls that belong to no group
+_POOL, _VIEW = 0, -1  # numbers under which workers answer calls that belong to no group
 
 
 class HostError(RuntimeError):
@@ -142,6 +142,30 @@ class Pool:
         self.finish(_POOL, self.deadline)
         self.raise_error(_POOL)
         return [process.results[_POOL] for process in self.processes]
+
+    def show(self, base: Any, episode: int, actions: Any) -> dict[str, Any]:
+        """What people see of an episode after so many actions.
+
+        Args:
+          base: `[2]` uint32, what the seeds of the environment's episodes follow from.
+          episode: its number.
+          actions: `[time, ...]`.
+
+        Returns:
+          The arrays of `viewer.SCREEN` or of `viewer.PICTURE`.
+
+        Raises:
+          NotImplementedError: when the games cannot be looked at.
+        """
+        process = self.processes[-1]  # the first ones play small groups
+        process.call(_VIEW, "show", base, episode, actions, self.contexts)
+        self.finish(_VIEW, self.deadline + 1e-3 * len(actions))
+        if _VIEW in self.errors:
+            raise NotImplementedError(f"{self.name} cannot be shown: {self.errors.pop(_VIEW)[1]}")
+        shown = process.results.pop(_VIEW, None)
+        if shown is None:
+            raise NotImplementedError(f"{self.name} cannot be shown: its worker died of it")
+        return shown
 
     def sharing(self, number: int, workers: int) -> list[bool]:
         """Whether each worker's games of a group share pages; tells once why they cannot."""

@@ -24,6 +24,7 @@ from envs.host.games.shared_pages import GAMES, SharedPages
 from envs.host.games.shared_pages_check import checked
 from envs.host.roster import GameFailed, Roster
 from envs.host.shared_buffers import Block
+from envs.host.viewer import Viewer
 
 Sharing = tuple[bool, str | None]  # whether games share pages; why not, although they should
 
@@ -38,6 +39,7 @@ class Worker:
         self.family: games.Family | None = None
         self.groups: dict[int, tuple[Roster, Block]] = {}
         self.pages: tuple[SharedPages | None, str | None] | None = None
+        self.viewer: Viewer | None = None
         self.alarm = 0.0
 
     def describe(self, kind: str, name: str, options: dict[str, Any], alarm: float) -> Any:
@@ -94,6 +96,13 @@ class Worker:
             block.close()
         return roster.pages is not None, roster.refused or None
 
+    def show(self, base: Any, episode: int, actions: Any, contexts: Any) -> dict[str, Any]:
+        """What people see of an episode after so many actions (`viewer.Viewer.show`)."""
+        assert self.family is not None
+        if self.viewer is None:
+            self.viewer = Viewer(self.family)
+        return dict(self.viewer.show(base, episode, actions, contexts))
+
     def drop(self, number: int) -> None:
         """Ends a group's games and lets its memory go."""
         roster, block = self.groups.pop(number)
@@ -141,6 +150,8 @@ class Worker:
                     signal.setitimer(signal.ITIMER_REAL, 0)
         for roster, _ in self.groups.values():
             roster.close()
+        if self.viewer is not None:
+            self.viewer.close()
 
     def _answer(self, kind: bytes, value: Any) -> None:
         try:

@@ -10,6 +10,7 @@ plain policy gradient could.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -285,8 +286,8 @@ def make(
         number = config.eval_episodes
         return evaluation.episodes(key, env, env_params, act(state), memory_for(number), number)
 
-    def record(key: jax.Array, state: IMPALAState) -> list[Any]:
-        return evaluation.record(key, env, env_params, act(state), memory_for(1))
+    def play(key: jax.Array, state: IMPALAState) -> Iterator[evaluation.Moment]:
+        return evaluation.play(key, env, env_params, act(state), memory_for(1))
 
     return Experiment(
         init=init,
@@ -294,7 +295,7 @@ def make(
         num_updates=num_updates,
         steps_per_update=num_envs * length,
         evaluate=evaluate,
-        record=record if evaluation.can_render(env) else None,
+        play=play,
         headline=("episode_return", "solved", "entropy"),
     )
 

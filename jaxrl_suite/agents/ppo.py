@@ -9,6 +9,7 @@ feed-forward policy and whole environments for a recurrent one.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -326,8 +327,8 @@ def make(
         number = config.eval_episodes
         return evaluation.episodes(key, env, env_params, act(state), memory_for(number), number)
 
-    def record(key: jax.Array, state: PPOState) -> list[Any]:
-        return evaluation.record(key, env, env_params, act(state), memory_for(1))
+    def play(key: jax.Array, state: PPOState) -> Iterator[evaluation.Moment]:
+        return evaluation.play(key, env, env_params, act(state), memory_for(1))
 
     return Experiment(
         init=init,
@@ -335,7 +336,7 @@ def make(
         num_updates=num_updates,
         steps_per_update=num_envs * length,
         evaluate=evaluate,
-        record=record if evaluation.can_render(env) else None,
+        play=play,
         headline=("episode_return", "solved", "entropy"),
     )
 

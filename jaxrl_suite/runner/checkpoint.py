@@ -90,6 +90,39 @@ def _checksums(arrays: dict[str, np.ndarray]) -> dict[str, int]:
     return {name: zlib.crc32(np.ascontiguousarray(a).tobytes()) for name, a in arrays.items()}
 
 
+def read(folder: Path) -> tuple[dict[str, np.ndarray], Record]:
+    """One checkpoint, checked against its checksums; raises whatever is wrong with it."""
+    with ocp.Checkpointer(ocp.JsonCheckpointHandler()) as reader:
+        record = reader.restore(folder / "run")
+    with ocp.StandardCheckpointer() as restorer:
+        arrays = dict(restorer.restore(folder / "state"))
+    for name, (dtype, shape) in record["empty"].items():
+        arrays[name] = np.zeros(shape, dtype)
+    found = _checksums(arrays)
+    for name, checksum in record["checksums"].items():
+        if found.get(name) != checksum:
+            raise ValueError(f"{name!r} does not match its checksum")
+    return arrays, record
+
+
+def newest(path: Path) -> tuple[int, dict[str, np.ndarray], Record]:
+    """The newest checkpoint in `path` that can be read, without changing anything there: a run may
+    be writing and deleting checkpoints meanwhile.
+
+    Raises:
+      RunError: when there is none.
+    """
+    found = sorted(int(p.name) for p in path.glob("*") if p.name.isdigit())
+    for step in reversed(found):
+        try:
+            return step, *read(path.resolve() / str(step))
+        except Exception as error:  # noqa: BLE001 - damage shows up in as many ways as formats
+            last = str(error).splitlines()[:1]
+            logging.getLogger(__name__).warning("checkpoint %d: %s", step, last)
+    what = "that can be read" if found else "yet"
+    raise RunError(f"{path} holds no checkpoint {what}", exit_code=1)
+
+
 class Checkpoints:
     """The folder `checkpoints/` of one run."""
 
@@ -153,18 +186,7 @@ class Checkpoints:
 
     def read(self, step: int) -> tuple[dict[str, np.ndarray], Record]:
         """One checkpoint, checked against its checksums; raises whatever is wrong with it."""
-        folder = self.path / str(step)
-        with ocp.Checkpointer(ocp.JsonCheckpointHandler()) as reader:
-            record = reader.restore(folder / "run")
-        with ocp.StandardCheckpointer() as restorer:
-            arrays = dict(restorer.restore(folder / "state"))
-        for name, (dtype, shape) in record["empty"].items():
-            arrays[name] = np.zeros(shape, dtype)
-        found = _checksums(arrays)
-        for name, checksum in record["checksums"].items():
-            if found.get(name) != checksum:
-                raise ValueError(f"{name!r} does not match its checksum")
-        return arrays, record
+        return read(self.path / str(step))
 
     def read_newest(
         self, message: Callable[[str], None]

@@ -30,6 +30,7 @@ usage: jaxrl COMMAND ...
   jaxrl run NAME [OPTIONS]       train; `jaxrl run NAME --help` lists NAME's options
   jaxrl sweep NAME --grid ...    train a grid of settings as few batched programs
   jaxrl report DIR... [OPTIONS]  compare runs: curves, table, CSV, JSON
+  jaxrl watch DIR [OPTIONS]      play a trained agent in the terminal
   jaxrl bench [NAME] [OPTIONS]   benchmarks; without NAME the whole suite
 """
 LIST_USAGE = "usage: jaxrl list\n\nLists the experiments and the environments there are.\n"
@@ -65,6 +66,7 @@ def main(argv: Sequence[str] | None = None, package: str = "experiments") -> int
         "run": lambda rest: _run(rest, package),
         "sweep": lambda rest: _sweep(rest, package),
         "report": _report,
+        "watch": lambda rest: _watch(rest, package),
         "bench": _bench,
     }
     if not arguments or arguments[0] in HELP:
@@ -91,7 +93,7 @@ def entry() -> None:
 
 def _guarded(command: Callable[[], int]) -> int:
     """Runs a command; expected errors become one line and an exit code."""
-    sys.excepthook = _excepthook
+    _quiet_tensorstore()
     try:
         return command()
     except RunError as error:
@@ -107,10 +109,21 @@ def _guarded(command: Callable[[], int]) -> int:
         return _fail(str(error))
 
 
-def _excepthook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+def _quiet_tensorstore() -> None:
     """Leaves out what TensorStore's threads print after a write has failed and been reported."""
-    if not (kind is RuntimeError and str(error) == "Event loop is closed"):
-        sys.__excepthook__(kind, error, trace)
+
+    def is_noise(kind: Any, error: Any) -> bool:
+        return kind is RuntimeError and str(error) == "Event loop is closed"
+
+    def excepthook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        if not is_noise(kind, error):
+            sys.__excepthook__(kind, error, trace)
+
+    def unraisablehook(unraisable: Any) -> None:
+        if not is_noise(unraisable.exc_type, unraisable.exc_value):
+            sys.__unraisablehook__(unraisable)
+
+    sys.excepthook, sys.unraisablehook = excepthook, unraisablehook
 
 
 def _is_config_error(error: BaseException) -> bool:
@@ -381,6 +394,18 @@ def _report(rest: list[str]) -> int:
     spare: list[str] = []
     options = parse({"options": ReportOptions()}, rest, "jaxrl report DIR...", about, spare)
     report([Path(directory) for directory in spare], options["options"])
+    return 0
+
+
+def _watch(rest: list[str], package: str) -> int:
+    from jaxrl_suite.runner.watch import WatchOptions, watch
+
+    about = "Plays a run's agent, from its newest checkpoint, in the terminal."
+    spare: list[str] = []
+    options = parse({"options": WatchOptions()}, rest, "jaxrl watch DIR", about, spare)
+    if len(spare) != 1:
+        return _fail("watch: name one run directory: jaxrl watch DIR [OPTIONS]")
+    watch(Path(spare[0]), options["options"], package)
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import time
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from jaxrl_suite.runner.job import Job
 
 _RECORDING = 0x766964  # separates the recorded episode's key from training keys
+_MOST_FRAMES = 500  # of a video
 
 
 def finish(job: Job, states: State) -> dict[str, Any]:
@@ -43,7 +45,7 @@ def finish(job: Job, states: State) -> dict[str, Any]:
 
         plots.write_run(job.out / "plots", curves, headline, job.options.aggregate)
         _check_stop(job)
-    if job.options.video and job.experiment.record is not None:
+    if job.options.video and job.experiment.play is not None:
         _record(job, states)
     shown = [name for name in headline if name in summary["final"]] or list(summary["final"])[:8]
     print_finals(job.console, {job.spec.name: summary["final"]}, shown)
@@ -63,15 +65,17 @@ def _check_stop(job: Job) -> None:
 def _record(job: Job, states: State) -> None:
     from jaxrl_suite.runner import video
 
-    record = job.experiment.record
-    assert record is not None
+    play = job.experiment.play
+    assert play is not None
     key = jax.random.fold_in(jax.random.key(job.options.seed), _RECORDING)
     try:
-        frames = record(key, segment.one_seed(states))
+        moments = itertools.islice(play(key, segment.one_seed(states)), _MOST_FRAMES)
+        frames = [moment.picture() for moment in moments if not moment.over]
     except NotImplementedError as error:  # an environment that draws no pictures
         job.message(f"no video: {error}")
         return
-    video.write_gif(job.out / "video" / "episode.gif", frames)
+    if frames:
+        video.write_gif(job.out / "video" / "episode.gif", frames)
 
 
 def summarise(job: Job, curves: Curves) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def batched(spec: Spec, configs: Sequence[Any]) -> Experiment:
         init=init,
         update=update,
         evaluate=None if first.evaluate is None else evaluate,
-        record=None,
+        play=None,
         cells=cells,
     )
 

@@ -113,12 +113,16 @@ def test_evaluation_counts_only_first_episodes():
     assert result["return"] == result["length"] < 100
 
 
-def test_record_draws_an_episode():
+def test_play_goes_through_an_episode():
     env, params = envs.make("Empty-5x5", max_steps=6)
     experiment = ppo.make(env, params, SMALL)
-    frames = experiment.record(jax.random.key(0), experiment.init(jax.random.key(0)))
-    assert 1 <= len(frames) <= 6
-    assert frames[0].dtype == np.uint8 and frames[0].shape[-1] == 3
+    moments = list(experiment.play(jax.random.key(0), experiment.init(jax.random.key(0))))
+    assert [moment.step for moment in moments] == list(range(len(moments)))
+    assert 2 <= len(moments) <= 7 and moments[0].action is None
+    assert [moment.over for moment in moments] == [False] * (len(moments) - 1) + [True]
+    assert moments[-1].total == sum(moment.reward for moment in moments)
+    picture = moments[0].picture()
+    assert picture.dtype == np.uint8 and picture.shape[-1] == 3 and moments[0].screen() is None
 
 
 @pytest.mark.parametrize(

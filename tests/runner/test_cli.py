@@ -162,3 +162,25 @@ def test_config_survives_yaml():
     assert differences(stored, plain(config)) == {}
     changed = dataclasses.replace(config, inner=Inner(5, (4,)))
     assert differences(stored, plain(changed)) == {"inner.width": "3 there, 5 now"}
+
+
+def test_only_tensorstore_s_noise_is_left_out(capfd, monkeypatch):
+    """It raises in threads of its own, which reaches either hook."""
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    cli._quiet_tensorstore()
+    for text in ("Event loop is closed", "something else"):
+        sys.excepthook(RuntimeError, RuntimeError(text), None)
+        Raises(text)  # deleted at once
+    shown = capfd.readouterr().err
+    assert "Event loop" not in shown and shown.count("RuntimeError: something else") == 2
+
+
+class Raises:
+    """Raises where nobody can catch it."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def __del__(self):
+        raise RuntimeError(self.text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -70,6 +70,13 @@ class Family(Protocol):
 
     def game(self, rows: dict[str, np.ndarray]) -> Game:
         """A game that writes its observations into `rows`."""
+
+    def viewer(self) -> tuple[Game, Callable[[], Mapping[str, np.ndarray]]]:
+        """A game to look at, and what shows it: the arrays `viewer.SCREEN` or `viewer.PICTURE`.
+
+        Raises:
+          NotImplementedError: when there is nothing to see.
+        """
 
 
 def load(kind: str, name: str, options: dict[str, Any]) -> Family:

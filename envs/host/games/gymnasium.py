@@ -16,7 +16,7 @@ import importlib
 import importlib.util
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import gymnasium
@@ -25,11 +25,13 @@ from gymnasium import spaces, wrappers
 
 from envs.host.games import Array, Description
 from envs.host.seeds import Seeds
+from envs.host.viewer import PICTURE
 
 UNLIMITED = 1_000_000  # steps of an episode, where the environment names no limit
 OWN_OPTIONS = ("max_steps", "preprocess", "picture_size", "frame_stack")
 _NARROW = {"int64": "int32", "uint64": "uint32", "float64": "float32"}
 _REGISTERED_BY = {"ALE/": "ale_py", "Vizdoom": "vizdoom.gymnasium_wrapper", "MiniGrid": "minigrid"}
+_DRAWN = "rgb_array"  # Gymnasium's name of the render mode
 _REST = "_"  # key of an observation that is no dictionary
 
 
@@ -190,6 +192,7 @@ class GymnasiumFamily:
             action=int(action.n) if isinstance(action, spaces.Discrete) else array(action),
             max_steps=int(limit or UNLIMITED),
         )
+        self.modes = list(env.metadata.get("render_modes") or [])
         env.close()
 
     def staging(self) -> Mapping[str, tuple[tuple[int, ...], str]]:
@@ -197,6 +200,14 @@ class GymnasiumFamily:
 
     def game(self, rows: dict[str, np.ndarray]) -> GymnasiumGame:
         return GymnasiumGame(make(self.name, self.options), rows)
+
+    def viewer(self) -> tuple[GymnasiumGame, Callable[[], Mapping[str, np.ndarray]]]:
+        modes = self.modes
+        if _DRAWN not in modes:
+            raise NotImplementedError(f"render modes {modes}, {_DRAWN!r} is not among them")
+        env = make(self.name, {**self.options, "render_mode": _DRAWN})
+        rows = {key: np.zeros(shape, dtype) for key, (shape, dtype) in self.staging().items()}
+        return GymnasiumGame(env, rows), lambda: {PICTURE: np.asarray(env.render())}
 
 
 def family(name: str, options: dict[str, Any]) -> GymnasiumFamily:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from unittest import mock
 
@@ -26,9 +26,10 @@ from nle import nethack
 
 from envs.host.games import Array, Description
 from envs.host.games.minihack_levels import Levels
-from envs.host.games.nethack import NetHackGame, _array
+from envs.host.games.nethack import NetHackGame, _array, with_screen
 from envs.host.games.nethack_tasks import Staircase
 from envs.host.seeds import Seeds
+from envs.host.viewer import SCREEN
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # MiniHack uses pkg_resources
@@ -118,7 +119,7 @@ class OwnGame:
     """MiniHack's own environment, for tasks that bring their own rules."""
 
     def __init__(self, family: MiniHack, rows: dict[str, np.ndarray]):
-        self.rows, self.env = rows, family.make()
+        self.rows, self.env = rows, family.make(tuple(rows))
         self.actions = self.env.action_space.n
         self.nethack = self.env.nethack
 
@@ -185,8 +186,8 @@ class MiniHack:
             library=True,
         )
 
-    def make(self) -> Any:
-        """MiniHack's own environment, without wrappers."""
+    def make(self, more: tuple[str, ...] = ()) -> Any:
+        """MiniHack's own environment, without wrappers, that observes `more` than was asked for."""
         rest = {key: value for key, value in self.options.items() if key not in _OWN}
         crop = self.options.get("crop", 9)
         if self.options.get("max_steps") is not None:
@@ -198,7 +199,7 @@ class MiniHack:
             return kind(
                 **{
                     **entry.kwargs,
-                    "observation_keys": list(self.keys),
+                    "observation_keys": list(dict.fromkeys((*self.keys, *more))),
                     "obs_crop_h": crop,
                     "obs_crop_w": crop,
                     "fix_moon_phase": True,  # from the seed, not from today's date
@@ -212,6 +213,10 @@ class MiniHack:
 
     def game(self, rows: dict[str, np.ndarray]) -> MiniHackGame | OwnGame:
         return MiniHackGame(self, rows) if self.plain else OwnGame(self, rows)
+
+    def viewer(self) -> tuple[MiniHackGame | OwnGame, Callable[[], Mapping[str, np.ndarray]]]:
+        rows = with_screen(self.staging())
+        return self.game(rows), lambda: {key: rows[key] for key in SCREEN}
 
 
 def _key_array(key: str, space: Any) -> Array:

@@ -12,7 +12,7 @@ on the game's own buffers, without copies. Differences from NLE's Gymnasium clas
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from nle.env import base, tasks
 from envs.host.games import Array, Description
 from envs.host.games.nethack_tasks import PENALTY_MODES, TASKS, Score
 from envs.host.seeds import Seeds, mix
+from envs.host.viewer import SCREEN
 
 KEYS = ("glyphs", "blstats", "message")
 _ALWAYS = ("blstats", "message", "program_state", "internal")
@@ -149,6 +150,17 @@ class NetHack:
     def game(self, rows: dict[str, np.ndarray]) -> NetHackGame:
         penalty = (self.options[f"penalty_{part}"] for part in ("mode", "step", "time"))
         return NetHackGame(self.options, TASKS[self.name](*penalty), rows)
+
+    def viewer(self) -> tuple[NetHackGame, Callable[[], Mapping[str, np.ndarray]]]:
+        rows = with_screen(self.staging())
+        return self.game(rows), lambda: {key: rows[key] for key in SCREEN}
+
+
+def with_screen(staging: Mapping[str, tuple[tuple[int, ...], str]]) -> dict[str, np.ndarray]:
+    """Arrays for one game's observations and its terminal."""
+    rows = {key: np.zeros(shape, dtype) for key, (shape, dtype) in staging.items()}
+    screen = {key: np.zeros(**nethack.OBSERVATION_DESC[key]) for key in SCREEN}
+    return {**screen, **rows}
 
 
 def _array(key: str) -> Array:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import jax
 import numpy as np
 import pytest
 
-pytest.importorskip("minihack")
+if not importlib.util.find_spec("minihack"):
+    pytest.skip("needs minihack", allow_module_level=True)
 
 import envs
 from envs.host import catalogue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import sys
@@ -137,11 +138,11 @@ def test_the_check_sees_differences_and_survives_crashes(monkeypatch):
     assert pages is None and "on purpose" in why
 
 
+@pytest.mark.skipif(not importlib.util.find_spec("minihack"), reason="needs minihack")
 @pytest.mark.parametrize(
     "name", ["MiniHack-Room-5x5-v0", "MiniHack-KeyRoom-Fixed-S5-v0", "MiniHack-MultiRoom-N2-v0"]
 )
 def test_minihack_shares_as_well(name):
-    pytest.importorskip("minihack")
     pages, why = checked(games.load("minihack", name, {}))
     assert why is None and pages is not None
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrl_suite.evaluation import Moment
 from jaxrl_suite.experiment import ConfigError, Experiment, Mean, Spec
 from jaxrl_suite.runner.cli import run_script
 
@@ -47,6 +49,16 @@ class State(NamedTuple):
     nothing: jax.Array  # [0] float32
     params: dict[str, Any]
     draw: jax.Array  # [] float32
+
+
+class Painter:
+    """Draws the walk, whose state is a number here."""
+
+    def render(self, state: int, params: Any) -> np.ndarray:
+        return np.full((8, 12, 3), 20 * state, np.uint8)
+
+    def screen(self, state: int, params: Any) -> None:
+        return None
 
 
 def build(config: Config) -> Experiment:
@@ -97,9 +109,10 @@ def build(config: Config) -> Experiment:
             "length": Mean.where(jnp.arange(8.0), jnp.abs(state.position) > 1.0),
         }
 
-    def record(key: jax.Array, state: State) -> list[Any]:
+    def play(key: jax.Array, state: State) -> Iterator[Moment]:
         assert state.position.shape == (8,) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
-        return [np.full((8, 12, 3), 20 * i, np.uint8) for i in range(5)]
+        for step in range(6):
+            yield Moment(step, np.int32(step), 1.0, step, step == 5, Painter(), None, step)
 
     return Experiment(
         init=init,
@@ -107,7 +120,7 @@ def build(config: Config) -> Experiment:
         num_updates=config.total_steps // 8,
         steps_per_update=8,
         evaluate=evaluate,
-        record=record,
+        play=play,
         headline=("episode_return", "eval/return"),
     )
 
