@@ -1,6 +1,6 @@
 """NetHack through the host pool, beside the games alone and Gymnasium's vectors: steps a second.
 
-    jaxrl bench nethack_pool [--games 16 64 256] [--repeats 5]
+    jaxrl bench nethack_pool [--games 16 64 256 1024] [--repeats 5]
 
 All candidates play the same task with the same keys and uniform random actions, on two worker
 processes (`AsyncVectorEnv` has a process a game), in turns. Writes docs/results/nethack_pool.{json,md}.
@@ -26,6 +26,7 @@ from envs.host.pool import Pool
 TASK, LEVEL = "NetHackScore-v0", "MiniHack-MultiRoom-N6-Lava-v0"
 KEYS = ("glyphs", "blstats", "message")
 WORKERS, BANK = 2, 256
+MOST = 256  # games of every candidate; with more of them only the jitted scans fit
 ACTIONS, TURNS = 23, 20  # of the task; `blstats` index of the game's clock
 
 
@@ -181,7 +182,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--games", type=int, nargs="+", default=[16, 64, 256])
+    parser.add_argument("--games", type=int, nargs="+", default=[16, 64, 256, 1024])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--vector-most", type=int, default=64, help="games for AsyncVectorEnv")
     chosen = parser.parse_args(argv)
@@ -203,27 +204,37 @@ def main(argv: list[str] | None = None) -> None:
             print(rows[-1], flush=True)
 
     for games in chosen.games:
-        start = time.perf_counter()
-        env, params = _make(TASK)
-        pool = env.unwrapped.pool
-        before = sum(m["private"] for m in pool.memory())
-        runs: dict[str, Callable[[int], Any]] = {"pool": _pool(pool, games, ACTIONS)}
-        data[f"startup/{games}"] = time.perf_counter() - start
-        each = (sum(m["private"] for m in pool.memory()) - before) / games
-        data[f"memory/{games}"] = each
-        runs["pool in a jitted scan"] = _jitted(env, params, games, ACTIONS)
-        alone, nle = Alone("nethack", TASK, games), Alone("nle", TASK, games)
-        runs = {"the games alone": alone.run, "NLE's Gymnasium class, alone": nle.run, **runs}
+        whole = games <= MOST  # memory
+        runs: dict[str, Callable[[int], Any]] = {}
+        made, pools = {}, {}
+        for share, label in ((False, ""), (True, ", shared pages")):
+            start = time.perf_counter()
+            env, params = _make(TASK, share_pages=share)
+            made[share], pool = env, env.unwrapped.pool
+            pools[share] = pool
+            before = sum(m["private"] for m in pool.memory())
+            runs[f"pool in a jitted scan{label}"] = _jitted(env, params, games, ACTIONS)
+            data[f"startup/{games}{label}"] = time.perf_counter() - start
+            each = (sum(m["private"] for m in pool.memory()) - before) / games
+            data[f"memory/{games}{label}"] = each
+            if whole:
+                runs[f"pool{label}"] = _pool(pool, games, ACTIONS)
+        plain = {"the games alone": Alone("nethack", TASK, games)}
+        if whole:
+            plain["NLE's Gymnasium class, alone"] = Alone("nle", TASK, games)
+        runs = {**{name: alone.run for name, alone in plain.items()}, **runs}
         vector = None
         if games <= chosen.vector_most:
             runs["AsyncVectorEnv"], vector = _vector(games)
-        measure("NetHackScore", games, max(20, 12_800 // games), runs)
-        data.setdefault("turns_per_step", _turns(pool))
+        measure("NetHackScore", games, max(25, 25_600 // games), runs)
+        data.setdefault("turns_per_step", _turns(pools[False]))
+        data.setdefault("turns_per_step, shared pages", _turns(pools[True]))
         if vector is not None:
             vector.close()
-        alone.close()
-        nle.close()
-        env.unwrapped.close()
+        for alone in plain.values():
+            alone.close()
+        for env in made.values():
+            env.unwrapped.close()
 
     env, params = _make(LEVEL, bank=BANK)
     alone, nle = Alone("minihack", LEVEL, 16), Alone("nle", LEVEL, 16)
@@ -244,11 +255,18 @@ def main(argv: list[str] | None = None) -> None:
         f"turns, {chosen.repeats} repeats, medians; the last column is taken within a turn.",
         "'The games alone' are the same games in as many processes, stepped in a Python loop with no "
         "pool, no callback and no copies.",
-        f"Game turns a step in random play: {data['turns_per_step']:.2f}.",
+        "'Shared pages': the games of a worker share the read-only pages of NLE's library "
+        "(`share_pages`, on by default from 16 games a worker on).",
+        f"Game turns a step in random play: {data['turns_per_step']:.2f}, with shared pages "
+        f"{data['turns_per_step, shared pages']:.2f}.",
         "Start of workers, games and first episodes: "
         + ", ".join(f"{s:.1f} s for {g} games" for g, s in startup.items())
         + ". Private memory a game, spares included where there are any: "
-        + ", ".join(f"{data[f'memory/{g}'] / 2**20:.1f} MiB at {g}" for g in chosen.games)
+        + ", ".join(
+            f"{data[f'memory/{g}'] / 2**20:.1f} MiB at {g} (with shared pages "
+            f"{data[f'memory/{g}, shared pages'] / 2**20:.1f})"
+            for g in chosen.games
+        )
         + ".",
         f"MultiRoom's maps come from a bank of {BANK} levels, compiled before the clock started, for "
         "all but MiniHack's own class.",
