@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -156,6 +158,37 @@ def _vector(games: int) -> tuple[Callable[[int], Any], Any]:
     return run, vector
 
 
+class PufferLib:
+    """`_pufferlib` in a process of its own."""
+
+    def __init__(self, python: str, games: int):
+        script = Path(__file__).with_name("_pufferlib.py")
+        arguments = [TASK, ",".join(KEYS), str(games), str(WORKERS), str(ACTIONS)]
+        self.process = subprocess.Popen(
+            [python, str(script), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.version = self._line()
+
+    def _line(self) -> str:
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError("the PufferLib process ended; see its output above")
+        return line.strip()
+
+    def run(self, steps: int) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(f"{steps}\n")
+        self.process.stdin.flush()
+        self._line()
+
+    def close(self) -> None:
+        self.process.communicate()
+
+
 def _make(name: str, **options: Any) -> tuple[Any, Any]:
     return envs.make(name, keys=KEYS, workers=WORKERS, **options)
 
@@ -185,6 +218,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--games", type=int, nargs="+", default=[16, 64, 256, 1024])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--vector-most", type=int, default=64, help="games for AsyncVectorEnv")
+    parser.add_argument("--pufferlib-python", help="interpreter that has pufferlib 1.0.1 and nle")
     chosen = parser.parse_args(argv)
     rows: list[list[str]] = []
     data: dict[str, Any] = {}
@@ -219,11 +253,15 @@ def main(argv: list[str] | None = None) -> None:
             data[f"memory/{games}{label}"] = each
             if whole:
                 runs[f"pool{label}"] = _pool(pool, games, ACTIONS)
-        plain = {"the games alone": Alone("nethack", TASK, games)}
+        plain: dict[str, Any] = {"the games alone": Alone("nethack", TASK, games)}
         if whole:
             plain["NLE's Gymnasium class, alone"] = Alone("nle", TASK, games)
         runs = {**{name: alone.run for name, alone in plain.items()}, **runs}
         vector = None
+        if chosen.pufferlib_python and whole:
+            peer = PufferLib(chosen.pufferlib_python, games)
+            runs["PufferLib"], plain["PufferLib"] = peer.run, peer
+            data["pufferlib"] = peer.version
         if games <= chosen.vector_most:
             runs["AsyncVectorEnv"], vector = _vector(games)
         measure("NetHackScore", games, max(25, 25_600 // games), runs)
@@ -257,6 +295,7 @@ def main(argv: list[str] | None = None) -> None:
         "pool, no callback and no copies.",
         "'Shared pages': the games of a worker share the read-only pages of NLE's library "
         "(`share_pages`, on by default from 16 games a worker on).",
+        *([f"PufferLib {data['pufferlib']}."] if "pufferlib" in data else []),
         f"Game turns a step in random play: {data['turns_per_step']:.2f}, with shared pages "
         f"{data['turns_per_step, shared pages']:.2f}.",
         "Start of workers, games and first episodes: "
