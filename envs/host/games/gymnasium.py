@@ -23,7 +23,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces, wrappers
 
-from envs.host.games import Array, Description
+from envs.host.games import Array, Description, doom_home
 from envs.host.seeds import Seeds
 from envs.host.viewer import PICTURE
 
@@ -46,6 +46,8 @@ def make(name: str, options: Mapping[str, Any]) -> gymnasium.Env:
             imported = importlib.import_module(module)
             if prefix == "ALE/":
                 gymnasium.register_envs(imported)
+            if name in doom_home.STARTS:
+                doom_home.register(name)
     rest = {key: value for key, value in options.items() if key not in OWN_OPTIONS}
     preprocess = options.get("preprocess", True)
     atari = preprocess and name.startswith("ALE/") and "ram" not in name
