@@ -21,6 +21,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrl_suite.networks.embedding import Embedding, bag
+
 GLYPHS = 5977  # NetHack 3.6's glyphs, and one for what lies outside the map
 OUTSIDE = GLYPHS - 1
 CHARACTERS = 256
@@ -152,17 +154,17 @@ class Message(nn.Module):
         )
         pairs = (first * 257 + second) * jnp.uint32(0x9E3779B1) >> 16
         triples = ((first * 257 + second) * 257 + third) * jnp.uint32(0x85EBCA6B) >> 16
-        there = (first > 0).astype(jnp.float32)[..., None]
-        count = jnp.sqrt(jnp.maximum(jnp.sum(there, -2), 1.0))
+        there = (first > 0).astype(jnp.float32)
+        count = jnp.sqrt(jnp.maximum(jnp.sum(there, -1, keepdims=True), 1.0))
         sums = [
-            jnp.sum(table[i][index % self.buckets] * there, -2) / count
+            bag(table[i], (index % self.buckets).astype(jnp.int32), there) / count
             for i, index in enumerate((pairs, triples))
         ]
         return nn.relu(nn.Dense(self.features)(jnp.concatenate(sums, -1)))
 
     def _conv(self, message: jax.Array) -> jax.Array:
         batch = message.shape[:-1]
-        x = nn.Embed(CHARACTERS, 32)(message.astype(jnp.int32))
+        x = Embedding(CHARACTERS, 32)(message.astype(jnp.int32))
         for i, kernel in enumerate((7, 7, 3, 3, 3, 3)):
             x = nn.relu(Convolution(64, (kernel,), same=False)(x))
             if i in (0, 1, 5):
@@ -183,9 +185,10 @@ class Inventory(nn.Module):
 
     @nn.compact
     def __call__(self, inv_glyphs: jax.Array) -> jax.Array:
-        there = (inv_glyphs < OUTSIDE).astype(jnp.float32)[..., None]  # OUTSIDE marks an empty slot
-        items = nn.Embed(GLYPHS, self.features)(jnp.clip(inv_glyphs, 0, OUTSIDE).astype(jnp.int32))
-        return nn.relu(nn.Dense(self.features)(jnp.sum(items * there, -2)))
+        there = (inv_glyphs < OUTSIDE).astype(jnp.float32)  # OUTSIDE marks an empty slot
+        index = jnp.clip(inv_glyphs, 0, OUTSIDE).astype(jnp.int32)
+        items = Embedding(GLYPHS, self.features, name="items").bag(index, there)
+        return nn.relu(nn.Dense(self.features)(items))
 
 
 class NetHackEncoder(nn.Module):
@@ -218,7 +221,7 @@ class NetHackEncoder(nn.Module):
         parts = []
         known = ("glyphs", "blstats", "message", "inv_glyphs")
         if "glyphs" in observation:
-            embed = nn.Embed(GLYPHS, self.embedding, name="glyph")
+            embed = Embedding(GLYPHS, self.embedding, name="glyph")
             glyphs = observation["glyphs"]
             if self.crop:
                 near = crop_around(glyphs, observation["blstats"], self.crop)
