@@ -83,7 +83,7 @@ def _lookup_forward(table: jax.Array, index: jax.Array) -> tuple[jax.Array, Any]
 def _lookup_backward(saved: Any, gradient: jax.Array) -> tuple[jax.Array, None]:
     index, like = saved
 
-    def add(total: jax.Array, at: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+    def add(total: jax.Array, at: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
         row, rows = at
         return total.at[row].add(rows, mode="promise_in_bounds"), None
 
@@ -97,7 +97,7 @@ _lookup.defvjp(_lookup_forward, _lookup_backward)
 
 @jax.custom_vjp
 def _bag(table: jax.Array, index: jax.Array, weight: jax.Array) -> jax.Array:
-    def add(total: jax.Array, at: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+    def add(total: jax.Array, at: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
         row, by = at
         return total + table.at[row].get(mode="promise_in_bounds") * by[..., None], None
 
@@ -113,7 +113,7 @@ def _bag_forward(table: jax.Array, index: jax.Array, weight: jax.Array) -> tuple
 def _bag_backward(saved: Any, gradient: jax.Array) -> tuple[jax.Array, None, jax.Array]:
     index, weight, like = saved
 
-    def add(total: jax.Array, at: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+    def add(total: jax.Array, at: tuple[jax.Array, ...]) -> tuple[jax.Array, None]:
         row, by = at
         return total.at[row].add(gradient * by[..., None], mode="promise_in_bounds"), None
 
