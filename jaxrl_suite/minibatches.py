@@ -74,6 +74,7 @@ def passes(
     data: Any,
     epochs: int,
     parts: int,
+    share: float = 1.0,
 ) -> tuple[Any, Any]:
     """Several passes over single steps, each in an order of its own.
 
@@ -84,6 +85,7 @@ def passes(
       data: pytree of `[T, N, ...]`.
       epochs: passes.
       parts: minibatches of a pass; a remainder of a random few steps is left out.
+      share: of a pass's minibatches that are looked at, at least one.
 
     Returns:
       The state, and the metrics' means over all minibatches.
@@ -96,9 +98,10 @@ def passes(
     if parts > size:
         raise ValueError(f"minibatches={parts}: a rollout has only {size} steps")
     flat = jax.tree.map(lambda x: x.reshape(size, *x.shape[2:]), data)
+    used = max(1, round(share * parts))
 
     def epoch(state: Any, key: jax.Array) -> tuple[Any, Any]:
-        order = permutation(key, size)[: size - size % parts].reshape(parts, -1)
+        order = permutation(key, size)[: used * (size // parts)].reshape(used, -1)
         return jax.lax.scan(
             lambda state, index: step(state, jax.tree.map(lambda x: x[index], flat)), state, order
         )

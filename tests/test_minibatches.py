@@ -47,3 +47,17 @@ def test_sequences_stay_whole_and_keep_their_carry():
     np.testing.assert_array_equal(np.sort(memory.ravel()), np.arange(envs))
     for which, sequence in zip(memory, parts, strict=True):
         np.testing.assert_array_equal(sequence, rollout[:, which])
+
+
+@pytest.mark.parametrize("share, used", [(1.0, 4), (0.5, 2), (0.25, 1), (0.01, 1)])
+def test_passes_look_at_a_share_of_the_minibatches(share, used):
+    data = jnp.arange(40.0).reshape(10, 4)
+
+    def step(seen, batch):
+        assert batch.shape == (10,)
+        return seen.at[batch.astype(int)].add(1), jnp.float32(1)
+
+    seen, _ = minibatches.passes(jax.random.key(4), jnp.zeros(40), step, data, 1, 4, share)
+    assert float(seen.sum()) == 10 * used and float(seen.max()) == 1
+    seen, _ = minibatches.passes(jax.random.key(4), jnp.zeros(40), step, data, 200, 4, share)
+    assert float(seen.min()) > 0  # no step is left out for good

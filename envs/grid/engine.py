@@ -227,11 +227,11 @@ class GridWorld(core.Environment[GridState, core.EnvParams]):
     ) -> tuple[dict[str, jax.Array], GridState, jax.Array, jax.Array, jax.Array, core.Info]:
         max_steps = (params or self.default_params).max_steps_in_episode
         level = self.level
-        if level.remap is not None:
-            action = level.remap(action)
         before, moved = state, state
         if level.before_step is not None:
             moved = level.before_step(key, state, action)
+        if level.remap is not None:
+            action = level.remap(action)
         after, ahead, ahead_index = act(moved, action)
 
         forward, ahead_kind = action == FORWARD, cells.kind(ahead)

@@ -48,6 +48,8 @@ class PPOConfig(networks.Options):
       entropy: weight of the entropy bonus at the start.
       entropy_end: its weight at the end, the same if None.
       max_grad_norm: gradients are scaled to this global norm.
+      bootstrap_truncation: go on with the value of the state in which time ran out; False for tasks
+        whose time limit is part of them, where nothing comes after it.
       normalize_advantages: per minibatch.
       normalize_observations: by running moments (vector observations only).
       normalize_rewards: divide by the running deviation of the discounted return.
@@ -70,6 +72,7 @@ class PPOConfig(networks.Options):
     entropy: float = 0.01
     entropy_end: float | None = None
     max_grad_norm: float = 0.5
+    bootstrap_truncation: bool = True
     normalize_advantages: bool = True
     normalize_observations: bool = False
     normalize_rewards: bool = False
@@ -283,7 +286,7 @@ def make(
             reward,
             choices.value,
             acting.next_values(pi, last, steps, choices),
-            steps.terminated,
+            steps.terminated if config.bootstrap_truncation else steps.done,
             steps.done,
             config.discount,
             config.trace,

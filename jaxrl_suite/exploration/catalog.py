@@ -60,6 +60,8 @@ class Options:
       bonus_learning_rate: of the bonuses' own networks (Adam); RND's and NovelD's predictors take a
         tenth of it.
       bonus_epochs, bonus_minibatches: their passes over each rollout.
+      bonus_share: of these minibatches that they look at, at least one. A quarter learns as well and
+        halves a bonus's cost (RND's authors do the same).
       novelty_decay: alpha of NovelD.
       log2_slots: binary logarithm of the size of each environment's table of episodic counts.
     """
@@ -75,6 +77,7 @@ class Options:
     bonus_learning_rate: float = 1e-3
     bonus_epochs: int = 1
     bonus_minibatches: int = 4
+    bonus_share: float = 0.25
     novelty_decay: float = 0.1
     log2_slots: int = 12
 
@@ -130,7 +133,10 @@ def _constructors(
     training: dict[str, Any] = {
         "epochs": options.bonus_epochs,
         "minibatches": options.bonus_minibatches,
+        "share": options.bonus_share,
     }
+    if not 0 < options.bonus_share <= 1:
+        raise ConfigError("bonus_share", options.bonus_share, "above 0, up to 1")
     rate = options.bonus_learning_rate
     widths = (64, options.features)
 

@@ -37,6 +37,7 @@ class DynamicsConfig:
       hidden: units of the one hidden layer of each head.
       beta: weight of the forward loss; the inverse one has 1 - beta.
       learning_rate, epochs, minibatches: of the training (Adam) on each rollout.
+      share: of the minibatches it sees.
       segment: steps encoded together (`inverse_dynamics.segments`); 1 for very short episodes.
     """
 
@@ -47,6 +48,7 @@ class DynamicsConfig:
     learning_rate: float = 1e-3
     epochs: int = 1
     minibatches: int = 4
+    share: float = 1.0
     segment: int = 8
 
     def check(self) -> None:
@@ -58,6 +60,8 @@ class DynamicsConfig:
         for field in ("epochs", "minibatches", "hidden", "segment"):
             if getattr(self, field) < 1:
                 raise ConfigError(field, getattr(self, field), "at least 1")
+        if not 0 < self.share <= 1:
+            raise ConfigError("share", self.share, "above 0, up to 1")
 
 
 class DynamicsState(NamedTuple):
@@ -172,7 +176,9 @@ def make_model(
         key: jax.Array, state: DynamicsState, transitions: Transitions
     ) -> tuple[DynamicsState, dict[str, jax.Array]]:
         data = segments(transitions, config.minibatches, longest=config.segment)
-        state, values = passes(key, state, step, data, config.epochs, config.minibatches)
+        state, values = passes(
+            key, state, step, data, config.epochs, config.minibatches, config.share
+        )
         names = ("inverse_loss", "forward_loss", "inverse_accuracy")
         return state, dict(zip(names, values, strict=True))
 

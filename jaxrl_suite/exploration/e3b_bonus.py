@@ -41,7 +41,8 @@ class E3BConfig:
       phi_of: "next" pays for the state reached, "current" for the state left (the release).
       first_step_zero: no bonus at the first step of an episode (the release).
       method: of `e3b.update_block`.
-      learning_rate, epochs, minibatches, hidden, boundaries, segment: of the inverse dynamics model.
+      learning_rate, epochs, minibatches, share, hidden, boundaries, segment: of the inverse dynamics
+        model.
     """
 
     ridge: float = 0.1
@@ -55,6 +56,7 @@ class E3BConfig:
     learning_rate: float = 1e-4
     epochs: int = 1
     minibatches: int = 1
+    share: float = 1.0
     hidden: int = 256
     boundaries: str = "final"
     segment: int = 8
@@ -76,6 +78,8 @@ class E3BConfig:
         for field in ("epochs", "minibatches", "hidden", "segment"):
             if getattr(self, field) < 1:
                 raise ConfigError(field, getattr(self, field), "at least 1")
+        if not 0 < self.share <= 1:
+            raise ConfigError("share", self.share, "above 0, up to 1")
 
 
 class E3BState(NamedTuple):
@@ -121,6 +125,7 @@ def make(
             learning_rate=config.learning_rate,
             epochs=config.epochs,
             minibatches=config.minibatches,
+            share=config.share,
             hidden=config.hidden,
             layer_norm=config.layer_norm,
             boundaries=config.boundaries,

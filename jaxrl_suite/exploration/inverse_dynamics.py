@@ -159,6 +159,7 @@ def make(
     learning_rate: float = 1e-4,
     epochs: int = 1,
     minibatches: int = 1,
+    share: float = 1.0,
     hidden: int = 256,
     layer_norm: bool = False,
     boundaries: str = "final",
@@ -173,6 +174,7 @@ def make(
       learning_rate: of Adam, for phi and g alike.
       epochs: passes over a rollout.
       minibatches: parts a pass is cut into; a remainder of a random few segments is left out.
+      share: of the minibatches it sees, at least one.
       hidden: units of g.
       layer_norm: normalise embeddings.
       boundaries: see `segments`.
@@ -225,7 +227,7 @@ def make(
 
     def update(key, state, transitions):
         data = segments(transitions, minibatches, boundaries, segment)
-        state, (loss, accuracy) = passes(key, state, step, data, epochs, minibatches)
+        state, (loss, accuracy) = passes(key, state, step, data, epochs, minibatches, share)
         return state, {"inverse_loss": loss, "inverse_accuracy": accuracy}
 
     return InverseDynamics(init, embed, update)

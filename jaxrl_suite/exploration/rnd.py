@@ -38,6 +38,7 @@ class RNDConfig:
       normalize_observations: standardise vectors by their running moments, cut off at 5 deviations;
         dictionaries (grid worlds) are taken as they are.
       learning_rate, epochs, minibatches: of f's training (Adam) on each rollout.
+      share: of the minibatches it sees; the paper trains on a quarter of the steps.
     """
 
     target: tuple[int, ...] = (64, 64)
@@ -47,6 +48,7 @@ class RNDConfig:
     learning_rate: float = 1e-4
     epochs: int = 1
     minibatches: int = 4
+    share: float = 1.0
 
     def check(self) -> None:
         """Raises `ConfigError` for a value that cannot be used."""
@@ -56,6 +58,8 @@ class RNDConfig:
         for field in ("epochs", "minibatches"):
             if getattr(self, field) < 1:
                 raise ConfigError(field, getattr(self, field), "at least 1")
+        if not 0 < self.share <= 1:
+            raise ConfigError("share", self.share, "above 0, up to 1")
         if known(self.learning_rate) and not self.learning_rate > 0:
             raise ConfigError("learning_rate", self.learning_rate, "must be positive")
 
@@ -178,7 +182,9 @@ def make_model(
             return state._replace(predictor=params, optimizer=moments), loss
 
         reached = transitions.next_observation
-        state, loss = passes(key, state, step, reached, config.epochs, config.minibatches)
+        state, loss = passes(
+            key, state, step, reached, config.epochs, config.minibatches, config.share
+        )
         return state, {"rnd_loss": loss}
 
     return RND(init, see, error, update)

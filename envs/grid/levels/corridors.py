@@ -7,12 +7,14 @@ episodes, while a bonus over all episodes is used up in the corridors tried befo
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from envs.grid import cells
-from envs.grid.engine import Layout, Level
+from envs.grid.engine import FORWARD, Layout, Level
 from envs.grid.levels import draw
 
 STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))
@@ -38,6 +40,7 @@ def corridors(
     bent: bool = True,
     goal_arm: int = 1,
     random_goal: bool = False,
+    moves: str = "turn",
     max_steps: int | None = None,
     name: str = "Corridors",
 ) -> Level:
@@ -46,12 +49,16 @@ def corridors(
     The agent starts in the centre and looks right. An episode has `length` steps, two more to face
     any arm, and one more for the bend.
 
+    With `moves="compass"` it is as in NetHack: four actions, a step right, down, left or up;
+    reaching the goal is worth 1, whenever; and an episode has `length` steps.
+
     Args:
       arms: 2 to 4; arm 0 leaves to the right, 1 down, 2 left, 3 up.
       length: cells of an arm, the centre not counted.
       bent: arms turn right half-way, so that no end is in sight from the centre.
       goal_arm: the arm with the goal.
       random_goal: draw that arm for every level.
+      moves: "turn", MiniGrid's seven actions, or "compass".
       max_steps: length of an episode.
       name: its name.
     """
@@ -61,6 +68,8 @@ def corridors(
         raise ValueError(f"length={length!r}: at least {4 if bent else 1}")
     if not 0 <= goal_arm < arms:
         raise ValueError(f"goal_arm={goal_arm!r}: from 0 to {arms - 1}")
+    if moves not in ("turn", "compass"):
+        raise ValueError(f"moves={moves!r}: 'turn' or 'compass'")
     side, paths = _arms(arms, length, bent)
     grids = np.full((arms, side, side), cells.WALL_CELL)
     grids[:, side // 2, side // 2] = cells.EMPTY_CELL
@@ -73,8 +82,21 @@ def corridors(
         centre = jnp.full(2, side // 2, jnp.int32)
         return Layout(jnp.asarray(grids)[arm], centre, jnp.int32(0))
 
-    steps = length + 2 + bent if max_steps is None else max_steps
-    return Level(name, side, side, steps, generate, cheap=True)
+    if moves == "turn":
+        steps = length + 2 + bent if max_steps is None else max_steps
+        return Level(name, side, side, steps, generate, cheap=True)
+    return Level(
+        name,
+        side,
+        side,
+        length if max_steps is None else max_steps,
+        generate,
+        outcome=lambda change: (jnp.sign(change.reward), change.terminated),
+        before_step=lambda _, state, action: dataclasses.replace(state, direction=action),
+        remap=lambda action: jnp.full_like(action, FORWARD),
+        num_actions=4,
+        cheap=True,
+    )
 
 
 LEVELS = {

@@ -6,11 +6,13 @@ import functools
 import warnings
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from minigrid_play import source, world
 from scipy import ndimage, stats
 
+import envs
 from envs.grid import cells
 
 THEIRS, OURS = 250, 1024
@@ -246,6 +248,31 @@ def test_corridors_draw_their_goal_when_asked():
     grids = jax.vmap(level.generate)(jax.random.split(jax.random.key(0), 200)).grid
     places = {tuple(np.argwhere(g == cells.GOAL_CELL)[0]) for g in np.asarray(grids)}
     assert len(places) == 4
+
+
+@pytest.mark.parametrize("arm", range(4))
+def test_compass_moves_walk_one_arm_in_time(arm):
+    env, params = envs.make(
+        "Corridors-N4-L6", moves="compass", goal_arm=1, auto_reset="none", log=False
+    )
+    assert env.action_space(params).n == 4
+    _, state = env.reset(jax.random.key(0), params)
+    centre = np.asarray(state.position)
+    steps = np.array([(1, 0), (0, 1), (-1, 0), (0, -1)])
+    walk = [arm] * 3 + [(arm + 1) % 4] * 3
+    for at, action in enumerate(walk):
+        found = env.step(jax.random.key(at), state, jnp.int32(action), params)
+        _, state, reward, terminated, truncated, info = found
+        last = at == len(walk) - 1
+        assert float(reward) == (last and arm == 1) and bool(terminated) == (last and arm == 1)
+        assert bool(truncated) == last
+        np.testing.assert_array_equal(info["position"], centre + steps[walk[: at + 1]].sum(0))
+        assert int(info["direction"]) == action
+
+
+def test_corridors_refuse_unknown_moves():
+    with pytest.raises(ValueError, match="moves='fly': 'turn' or 'compass'"):
+        envs.make("Corridors-N4-L6", moves="fly")
 
 
 warnings.filterwarnings("ignore", module="gymnasium")
