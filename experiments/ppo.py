@@ -76,6 +76,7 @@ class Config(catalog.Options):
       entropy: weight of the entropy bonus at the start.
       entropy_end: its weight at the end, the same if None.
       max_grad_norm: gradients are scaled to this global norm.
+      bootstrap_truncation: go on with the value of the state in which time ran out.
       normalize_advantages: per minibatch.
       normalize_observations: by running moments (vector observations only).
       normalize_rewards: divide by the running deviation of the discounted return.
@@ -110,6 +111,7 @@ class Config(catalog.Options):
     entropy: float | None = None
     entropy_end: float | None = None
     max_grad_norm: float | None = None
+    bootstrap_truncation: bool | None = None
     normalize_advantages: bool | None = None
     normalize_observations: bool | None = None
     normalize_rewards: bool | None = None
