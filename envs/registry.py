@@ -17,10 +17,12 @@ from typing import Any
 from envs import wrappers
 from envs.control import classic
 from envs.core import Environment
+from envs.coverage import Coverage
 from envs.grid.engine import GridWorld
 from envs.grid.levels import LEVELS
 from envs.host import catalogue
 from envs.host.seeds import Contexts
+from envs.raycast import world as raycast
 
 Factory = Callable[..., tuple[Environment, str]]
 
@@ -75,6 +77,7 @@ def make(
     distractors: int = 0,
     noise: int = 0,
     time_counter: bool = False,
+    coverage: bool = False,
     log: bool = True,
     **options: Any,
 ) -> tuple[Environment, Any]:
@@ -92,6 +95,7 @@ def make(
       distractors: coloured balls that drift over the floor of a grid level, seen but never touched.
       noise: fresh random bits in every observation.
       time_counter: put the step number into every observation.
+      coverage: pay new places in the place of the environment's own reward (`Coverage`).
       log: put `episode_return`, `episode_length`, `episode_done` into `info`.
       **options: for the environment itself.
 
@@ -104,7 +108,8 @@ def make(
         given: dict[str, Any] = {
             "auto_reset": auto_reset, "bank_size": bank_size, "max_steps": max_steps,
             "num_contexts": num_contexts, "context_seed": context_seed,
-            "distractors": distractors, "noise": noise, "time_counter": time_counter, "log": log,
+            "distractors": distractors, "noise": noise, "time_counter": time_counter,
+            "coverage": coverage, "log": log,
         }  # fmt: skip
         return make(name, **{**given, **options, **inside})
     known = (
@@ -114,6 +119,8 @@ def make(
         env = _on_host(known, auto_reset, max_steps, num_contexts, context_seed, options)
         if distractors:
             raise UnknownOption(f"distractors={distractors!r}: {name} is not a grid level")
+        if coverage:
+            raise UnknownOption(f"coverage={coverage!r}: {name} has no map of places")
         return _described(env, log, noise, time_counter)
     if known not in _registry:
         raise UnknownEnvironment(
@@ -126,6 +133,8 @@ def make(
         if not isinstance(env, GridWorld):
             raise UnknownOption(f"distractors={distractors!r}: {name} is not a grid level")
         env = MovingDistractors(env, distractors)
+    if coverage:
+        env = Coverage(env)
     if num_contexts is not None:
         env = wrappers.FixedContexts(env, num_contexts, context_seed)
     if max_steps is not None:
@@ -227,3 +236,17 @@ for _name in LEVELS:
     register(_name, _grid_factory(_name))
 for _name in classic.NAMES:
     register(_name, classic.factory(_name))
+
+
+def _raycast_factory(name: str) -> Factory:
+    allowed = [p for p in inspect.signature(raycast.RaycastMaze).parameters if p != "name"]
+
+    def factory(**options: Any) -> tuple[Environment, str]:
+        check_options(name, allowed, options)
+        return raycast.RaycastMaze(name, **{**raycast.NAMES[name], **options}), "bank"
+
+    return factory
+
+
+for _name in raycast.NAMES:
+    register(_name, _raycast_factory(_name))

@@ -70,6 +70,7 @@ class Config(catalog.Options):
       anneal_learning_rate: take the learning rate linearly to zero.
       discount: gamma.
       trace: lambda of the advantage estimates.
+      extrinsic: weight of the environment's own reward.
       clip: epsilon of the clipped objective.
       clip_value: clip the value loss in the same way.
       value_coefficient: weight of the value loss.
@@ -105,6 +106,7 @@ class Config(catalog.Options):
     anneal_learning_rate: bool | None = None
     discount: float | None = None
     trace: float | None = None
+    extrinsic: float | None = None
     clip: float | None = None
     clip_value: bool | None = None
     value_coefficient: float | None = None

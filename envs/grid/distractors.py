@@ -97,3 +97,6 @@ class MovingDistractors(wrappers.Wrapper):
 
     def render(self, state: DistractorState, params: Any = None) -> Any:
         return self.env.render(self.drawn(state), params)
+
+    def inner(self, state: DistractorState, params: Any = None) -> tuple[Any, Any]:
+        return state.env_state, params

@@ -17,7 +17,7 @@ import numpy as np
 from flax import struct
 
 from envs import core, spaces
-from envs.grid import cells, view
+from envs.grid import cells, layout, view
 from envs.grid.cells import DROP, FORWARD, LEFT, PICKUP, RIGHT, TOGGLE
 
 
@@ -213,6 +213,10 @@ class GridWorld(core.Environment[GridState, core.EnvParams]):
             shape = (self.level.width, self.level.height, 3)
         image = cells.split_words(words).reshape(shape)
         return {"image": image, "direction": direction, "mission": mission}
+
+    def places(self, state: GridState) -> jax.Array:
+        """`[width, height]` bool: cells that can be walked to, all doors open."""
+        return layout.reachable(state.columns, state.position)
 
     def observe(self, state: GridState) -> dict[str, jax.Array]:
         """The observation of a state."""

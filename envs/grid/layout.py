@@ -94,3 +94,25 @@ def random_color(key: jax.Array) -> jax.Array:
 def random_direction(key: jax.Array) -> jax.Array:
     """A uniform direction, `[]` int32."""
     return (jax.random.bits(key) & 3).astype(jnp.int32)
+
+
+def reachable(grid: jax.Array, start: jax.Array) -> jax.Array:
+    """Cells that can be walked to with all doors open and nothing in the way, bool like `grid`.
+
+    Args:
+      grid: `[A, B]` uint8 cells, walled in.
+      start: `[2]` int32, where the walk begins, in the order of the axes.
+    """
+    kind = cells.kind(grid)
+    free = (kind != cells.WALL) & (kind != cells.LAVA)
+
+    def spread(carry: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        found, _ = carry
+        near = found
+        for axis in (0, 1):
+            near = near | jnp.roll(found, 1, axis) | jnp.roll(found, -1, axis)
+        near = near & free
+        return near, jnp.any(near != found)
+
+    first = jnp.zeros(grid.shape, bool).at[start[0], start[1]].set(True)
+    return jax.lax.while_loop(lambda carry: carry[1], spread, (first, jnp.asarray(True)))[0]

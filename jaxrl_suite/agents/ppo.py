@@ -42,6 +42,7 @@ class PPOConfig(networks.Options):
       anneal_learning_rate: take the learning rate linearly to zero.
       discount: gamma.
       trace: lambda of the advantage estimates.
+      extrinsic: weight of the environment's own reward; 0 explores without one.
       clip: epsilon of the clipped objective.
       clip_value: clip the value loss in the same way.
       value_coefficient: weight of the value loss.
@@ -66,6 +67,7 @@ class PPOConfig(networks.Options):
     anneal_learning_rate: bool = False
     discount: float = 0.99
     trace: float = 0.95
+    extrinsic: float = 1.0
     clip: float = 0.2
     clip_value: bool = False
     value_coefficient: float = 0.5
@@ -270,6 +272,7 @@ def make(
         reward, return_moments, returns = steps.reward, state.return_moments, state.returns
         if config.normalize_rewards:
             reward, return_moments, returns = _scale_rewards(state, steps, config.discount)
+        reward = config.extrinsic * reward
         bonus_state = state.bonus_state
         if bonus is not None:
 

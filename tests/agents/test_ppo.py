@@ -88,9 +88,10 @@ def test_memory_solves_what_a_feed_forward_policy_cannot():
 @pytest.mark.parametrize("core_kind", ["none", "gru"])
 def test_value_at_a_truncation_and_at_a_termination(core_kind):
     """Reward 1, then the end: worth 1 if terminated, 1 + gamma V(final observation) if truncated."""
-    for cut in (True, False):
+    for cut, bootstrap in ((True, True), (False, True), (True, False)):
         env, params = toy(length=1, cut=cut, pay_always=True)
         config = dataclasses.replace(LEARN, discount=0.5, core=core_kind, total_steps=10_000)
+        config = dataclasses.replace(config, bootstrap_truncation=bootstrap)
         _, state, _ = final_return(env, params, config)
         network = networks.build(env.observation_space(), env.action_space(), config)
 
@@ -103,7 +104,20 @@ def test_value_at_a_truncation_and_at_a_termination(core_kind):
         memory, first = value(jnp.array([1.0, 0.0, 0.0]), blank, True)
         _, final = value(jnp.array([0.0, 0.0, 1.0]), memory, False)
         assert abs(final) > 0.2  # never trained on, so it tells the two cases apart
-        np.testing.assert_allclose(first, 1.0 + 0.5 * final * cut, atol=0.1)
+        np.testing.assert_allclose(first, 1.0 + 0.5 * final * (cut and bootstrap), atol=0.1)
+
+
+@pytest.mark.parametrize("extrinsic", [0.0, 1.0])
+def test_the_environments_own_reward_counts_by_its_weight(extrinsic):
+    config = dataclasses.replace(LEARN, extrinsic=extrinsic)
+    learned = []
+    for pay_always in (True, False):
+        experiment = ppo.make(*toy(length=1, pay_always=pay_always), config)
+        state, metrics = jax.jit(experiment.update)(experiment.init(jax.random.key(0)))
+        learned.append(jax.tree.leaves(state.params))
+        assert float(metrics["episode_return"]) > 0  # logged all the same
+    same = all(np.array_equal(a, b) for a, b in zip(*learned, strict=True))
+    assert same == (extrinsic == 0)
 
 
 def test_evaluation_counts_only_first_episodes():

@@ -1,0 +1,1 @@
+"""Mazes seen from inside: pictures made by ray casting, on whatever device the agent learns on."""
