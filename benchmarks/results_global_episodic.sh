@@ -1,13 +1,22 @@
 #!/bin/sh
 # The sweeps behind docs/results/global_episodic. Run from the repository's root.
 set -e
+counts=first_position,global_position,first_position*global_position
 sweep() {  # what has finished is not run again
   out=runs/results/$1; shift
-  [ -d "$out/cells" ] || .venv/bin/jaxrl sweep global_episodic --seeds 5 --total-steps 500000 \
-    --env MultiRoom-N4-S5-v1 --out "$out" \
-    --grid "bonus=first_position,global_position,first_position*global_position" "$@"
+  [ -d "$out/cells" ] || .venv/bin/jaxrl sweep global_episodic --out "$out" "$@"
 }
+rooms="--seeds 5 --env MultiRoom-N4-S5-v1 --grid bonus=$counts"
+lava="--seeds 5 --env MultiRoom-N4-S5-v1?lava=True --grid bonus=$counts"
+words=$(echo "$counts" | sed s/position/message/g)
 
-sweep contexts --grid num_contexts=1,3,10,none --grid coefficient=0.003,0.01,0.05
-sweep contexts-more --grid num_contexts=30,100 --grid coefficient=0.003,0.01
-.venv/bin/jaxrl bench global_episodic runs/results/contexts runs/results/contexts-more
+sweep contexts $rooms --grid num_contexts=1,3,10,none --grid coefficient=0.003,0.01,0.05
+sweep contexts-more $rooms --grid num_contexts=30,100 --grid coefficient=0.003,0.01
+sweep lava $lava --grid num_contexts=1,3,10,none --grid coefficient=0.003,0.01
+sweep messages --seeds 5 --env DoorKey-8x8 --grid "bonus=$words,none" --grid coefficient=0.003,0.01
+# one context, time for one arm of four: the bonus as it is, as a running deviation would pump it up again
+sweep corridors --seeds 8 --env "Corridors-N4-L10?moves=compass" --num-contexts 1 \
+  --total-steps 614400 --normalize none --no-bootstrap-truncation --rollout-length 32 --entropy 0.02 \
+  --grid "bonus=$counts" --grid coefficient=0.1,1,3
+.venv/bin/jaxrl bench global_episodic runs/results/contexts runs/results/contexts-more \
+  runs/results/lava runs/results/messages runs/results/corridors

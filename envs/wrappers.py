@@ -67,6 +67,19 @@ class Wrapper(core.Environment[Any, Any]):
         return self.env.screen(*self.inner(state, params))
 
 
+def sends(env: core.Environment) -> bool:
+    """Whether a step can be taken in two parts: `send` starts it, `recv` finishes it.
+
+    Environments that are played outside of JAX offer it (`envs.host.bridge`); so does a wrapper that
+    has the two methods itself.
+    """
+    while isinstance(env, Wrapper):
+        if not hasattr(type(env), "send"):
+            return False
+        env = env.env
+    return hasattr(env, "send")
+
+
 def select(condition: jax.Array, if_true: Any, if_false: Any) -> Any:
     """`jnp.where` over two pytrees of the same structure, `condition` a scalar; keys are allowed."""
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), if_true, if_false)
@@ -215,9 +228,19 @@ class EpisodeLog(Wrapper):
         return observation, LogState(state, jnp.float32(0), jnp.int32(0))
 
     def step(self, key: jax.Array, state: LogState, action: jax.Array, params: Any = None) -> Any:
-        observation, env_state, reward, terminated, truncated, info = self.env.step(
-            key, state.env_state, action, params
-        )
+        return self._counted(state, self.env.step(key, state.env_state, action, params))
+
+    def send(self, key: jax.Array, state: LogState, action: jax.Array, params: Any = None) -> Any:
+        sent = self.env.send(key, state.env_state, action, params)  # type: ignore[attr-defined]
+        return state.replace(env_state=sent)  # type: ignore[attr-defined]
+
+    def recv(self, sent: LogState, params: Any = None, after: Any = None) -> Any:
+        after = None if after is None else after.env_state
+        result = self.env.recv(sent.env_state, params, after)  # type: ignore[attr-defined]
+        return self._counted(sent, result)
+
+    def _counted(self, state: LogState, result: Any) -> Any:
+        observation, env_state, reward, terminated, truncated, info = result
         episode_return = state.episode_return + reward
         episode_length = state.episode_length + 1
         done = terminated | truncated

@@ -28,7 +28,8 @@ TINY = reward_free.Config(
 def test_the_return_is_the_share_of_the_map():
     experiment = reward_free.build(TINY)
     _, metrics = jax.jit(experiment.update)(experiment.init(jax.random.key(0)))
-    visited = 9 * float(metrics["episode_return"])
+    share = metrics["episode_return"]
+    visited = 9 * float(share.total / share.count)
     assert 1 <= visited <= 8
     assert TINY.extrinsic == 0
 

@@ -10,13 +10,15 @@ step in it, the actions since its start), not which process plays it. When a sta
 running games stand at (a checkpoint was restored, or an old state is stepped again), new games are
 played forward to it. So resuming is exact, and stepping a state twice gives the same twice.
 
+`send` and `recv` are the two parts of a step. They let two halves of a batch take turns: one is
+played while the policy looks at the other.
+
 Callbacks do not run on several CPU devices at once: programs with host games want one
 (`catalogue.on_host` tells).
 """
 
 from __future__ import annotations
 
-import collections
 from typing import Any
 
 import jax
@@ -28,16 +30,13 @@ from jax.experimental import io_callback
 
 from envs import core, spaces
 from envs.host.games import Array, Description
-from envs.host.group import Batch, Group
 from envs.host.pool import Pool
+from envs.host.running import NUMBERS, Running
 from envs.host.viewer import PICTURE, SCREEN
 from envs.screen import Screen
 from envs.screen import picture as draw
 
 MOST_LOGGED = 20_000  # actions a state remembers; longer episodes restart when they are restored
-
-# columns of the numbers that come back from a step
-_NUMBERS = ("group", "row", "episode", "time", "reward", "terminated", "truncated", "lost")
 
 
 @struct.dataclass
@@ -65,6 +64,21 @@ class HostState:
     log: jax.Array
 
 
+@struct.dataclass
+class HostSent:
+    """A step under way.
+
+    Attributes:
+      state: `HostState` before it, the action in its log.
+      action: `[...]`.
+      order: `[]` int32, grows from send to send; a `recv` that reads it comes after that send.
+    """
+
+    state: HostState
+    action: jax.Array
+    order: jax.Array
+
+
 class HostEnvironment(core.Environment[HostState, HostParams]):
     """Games of a pool. They reset themselves: the next episode's first observation comes with the
     step that ends one, and `info["final_observation"]` has the last; `info["lost"]` marks episodes
@@ -76,11 +90,13 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
     """
 
     def __init__(self, pool: Pool, most_groups: int = 4):
-        self.pool, self.most_groups = pool, most_groups
+        self.pool = pool
         self.description: Description = pool.description
-        self._groups: collections.OrderedDict[int, Group] = collections.OrderedDict()
-        self._batches: dict[int, Batch] = {}
-        self._reset, self._step = self._batched(self._reset_batch), self._batched(self._step_batch)
+        self.running = Running(pool, most_groups)
+        self._reset, self._step, self._send, self._recv = map(
+            self._batched,
+            (self._reset_batch, self._step_batch, self._send_batch, self._recv_batch),
+        )
         action = self.description.action
         if isinstance(action, Array):
             self._log_shape, self._log_dtype = action.shape, jnp.dtype(action.dtype)
@@ -112,8 +128,32 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
         return self._shown(observation), HostState(group, row, base, zero, zero, log)
 
     def step(self, key: jax.Array, state: HostState, action: jax.Array, params: Any = None) -> Any:
+        state = self._logged(state, action)
+        return self._outcome(state, self._step(state, action))
+
+    def send(
+        self, key: jax.Array, state: HostState, action: jax.Array, params: Any = None
+    ) -> HostSent:
+        """Starts a step, for `recv` to finish."""
+        state = self._logged(state, action)
+        return HostSent(state, action, self._send(state, action))
+
+    def recv(self, sent: HostSent, params: Any = None, after: HostSent | None = None) -> Any:
+        """Finishes a step that was sent; returns what `step` does.
+
+        Args:
+          sent: from `send`.
+          params: as everywhere.
+          after: another step, which has to be on its way before this one is waited for.
+        """
+        order = sent.order if after is None else jnp.maximum(sent.order, after.order)
+        return self._outcome(sent.state, self._recv(sent.state, sent.action, order))
+
+    def _logged(self, state: HostState, action: jax.Array) -> HostState:
         log = state.log.at[state.time].set(action.astype(self._log_dtype), mode="drop")
-        result = self._step(state.replace(log=log), action)  # type: ignore[attr-defined]
+        return state.replace(log=log)  # type: ignore[attr-defined, no-any-return]
+
+    def _outcome(self, state: HostState, result: Any) -> Any:
         observation, final, numbers = result
         after = HostState(
             numbers["group"],
@@ -121,7 +161,7 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
             state.base,
             numbers["episode"],
             numbers["time"],
-            log,
+            state.log,
         )
         info = {"final_observation": self._shown(final), "lost": numbers["lost"]}
         reward = numbers["reward"]
@@ -183,26 +223,33 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
     def _reset_batch(self, base: jax.Array) -> Any:
         count = base.shape[0]
         word = jax.ShapeDtypeStruct((count,), jnp.int32)
-        return io_callback(self._host_reset, (self._observations(count), word, word), base)
+        return io_callback(self.running.reset, (self._observations(count), word, word), base)
 
     def _step_batch(self, state: HostState, action: jax.Array) -> Any:
-        count = state.time.shape[0]
-        word = jax.ShapeDtypeStruct((count,), jnp.int32)
-        numbers = jax.ShapeDtypeStruct((count, len(_NUMBERS)), jnp.int32)
-        observations = self._observations(count)
-        # one array instead of many: each costs some 20 microseconds on its way to the host
-        low, high = jax.lax.bitcast_convert_type(state.base, jnp.int32).T
-        where = jnp.stack([state.group, state.row, low, high, state.episode, state.time], -1)
-        known, observation, packed = io_callback(
-            self._host_step,
-            (jax.ShapeDtypeStruct((), jnp.bool_), observations, numbers),
-            where,
-            action,
+        where = _where(state, jnp.zeros_like(state.time))
+        return self._played(self.running.step, where, state, action)
+
+    def _send_batch(self, state: HostState, action: jax.Array) -> jax.Array:
+        where = _where(state, jnp.zeros_like(state.time))
+        return io_callback(
+            self.running.send, jax.ShapeDtypeStruct(where.shape[:1], jnp.int32), where, action
         )
+
+    def _recv_batch(self, state: HostState, action: jax.Array, order: jax.Array) -> Any:
+        return self._played(self.running.recv, _where(state, order), state, action)
+
+    def _played(self, on_host: Any, where: jax.Array, state: HostState, action: jax.Array) -> Any:
+        """What the games answer to `on_host`, or, if none stand where they should, restored ones."""
+        count = where.shape[0]
+        word = jax.ShapeDtypeStruct((count,), jnp.int32)
+        numbers = jax.ShapeDtypeStruct((count, len(NUMBERS)), jnp.int32)
+        observations = self._observations(count)
+        shapes = jax.ShapeDtypeStruct((), jnp.bool_), observations, numbers
+        known, observation, packed = io_callback(on_host, shapes, where, action)
 
         def restore(_: Any) -> Any:
             return io_callback(
-                self._host_restore, (observations, numbers), where, state.log, action
+                self.running.restore, (observations, numbers), where, state.log, action
             )
 
         # a real branch, as this is the whole batch: the log goes to the host only where it must
@@ -212,7 +259,7 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
         def last(result: Any) -> Any:
             # the step after must come later: `time` goes through the callback
             final, time = io_callback(
-                self._host_final, (observations, word), result["group"], result["time"]
+                self.running.final, (observations, word), result["group"], result["time"]
             )
             return final, {**result, "time": time}
 
@@ -220,7 +267,7 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
         final, result = jax.lax.cond(ended, last, lambda result: (observation, result), result)
         return observation, final, result
 
-    # --- the host's side -----------------------------------------------------------------------
+    # --- for people ----------------------------------------------------------------------------
 
     def _show(self, state: HostState) -> dict[str, Any]:
         """A game of its own is played to where `state` stands: looking changes nothing."""
@@ -233,85 +280,20 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
         with self.pool.lock:
             return self.pool.show(state.base, int(state.episode), state.log[:time])
 
-    def _make_group(self, size: int) -> Group:
-        while len(self._groups) >= self.most_groups:
-            number, group = self._groups.popitem(last=False)
-            self._batches.pop(number, None)
-            group.close()
-        group = self.pool.group(size)
-        self._groups[group.number] = group
-        return group
-
-    def _host_reset(self, base: Any) -> Any:
-        base = np.asarray(base)
-        with self.pool.lock:
-            group = self._make_group(len(base))
-            batch = group.reset(base)
-            number = np.full(len(base), group.number, np.int32)
-            return dict(batch.observation), number, np.arange(len(base), dtype=np.int32)
-
-    def _host_step(self, where: Any, action: Any) -> Any:
-        where = np.asarray(where)
-        with self.pool.lock:
-            group = self._groups.get(int(where[0, 0]))
-            if group is None or not _stands(group, where):
-                return np.bool_(False), *self._nothing(len(where))
-            self._groups.move_to_end(group.number)
-            group.send(np.asarray(action))
-            return np.bool_(True), *self._answer(group, group.recv())
-
-    def _host_restore(self, where: Any, log: Any, action: Any) -> Any:
-        where, log = np.asarray(where), np.asarray(log)
-        base, episode, time = where[:, 2:4].view(np.uint32), where[:, 4], where[:, 5]
-        with self.pool.lock:
-            group = self._make_group(len(base))
-            # the log ends with the action of this very step; too long an episode starts again
-            short = np.where(time < log.shape[1], time, 0)
-            group.replay(base, episode, short, log)
-            group.send(np.asarray(action))
-            batch = group.recv()
-            observation, numbers = self._answer(group, batch)
-            again = (short != time) & ~(batch.terminated | batch.truncated)
-            numbers[:, _NUMBERS.index("truncated")] |= again
-            numbers[:, _NUMBERS.index("lost")] |= again
-            return observation, numbers
-
-    def _host_final(self, number: Any, time: Any) -> Any:
-        with self.pool.lock:
-            batch = self._batches[int(np.asarray(number)[0])]
-            return batch.final_observation(), np.asarray(time)
-
-    def _answer(self, group: Group, batch: Batch) -> Any:
-        self._batches[group.number] = batch
-        numbers = np.empty((group.size, len(_NUMBERS)), np.int32)
-        values: tuple[Any, ...] = (
-            group.number,
-            np.arange(group.size),
-            group.arrays["episode"],
-            group.arrays["time"],
-            batch.reward.view(np.int32),
-            batch.terminated,
-            batch.truncated,
-            batch.lost,
-        )
-        for column, value in enumerate(values):
-            numbers[:, column] = value
-        return dict(batch.observation), numbers
-
-    def _nothing(self, count: int) -> Any:
-        observation = {
-            key: np.zeros((count, *array.shape), array.dtype)
-            for key, array in self.description.observation.items()
-        }
-        return observation, np.zeros((count, len(_NUMBERS)), np.int32)
-
 
 def _unpacked(packed: jax.Array) -> dict[str, jax.Array]:
-    """The columns `_NUMBERS` of what the host returned, with their own types."""
-    numbers = {name: packed[:, column] for column, name in enumerate(_NUMBERS)}
+    """The columns `NUMBERS` of what the host returned, with their own types."""
+    numbers = {name: packed[:, column] for column, name in enumerate(NUMBERS)}
     flags = {name: numbers[name] != 0 for name in ("terminated", "truncated", "lost")}
     reward = jax.lax.bitcast_convert_type(numbers["reward"], jnp.float32)
     return {**numbers, **flags, "reward": reward}
+
+
+def _where(state: HostState, order: jax.Array) -> jax.Array:
+    """`[B, 7]` int32: one array instead of many, as each costs some 20 microseconds to the host."""
+    low, high = jax.lax.bitcast_convert_type(state.base, jnp.int32).T
+    columns = state.group, state.row, low, high, state.episode, state.time, order
+    return jnp.stack(columns, -1)
 
 
 def _front(arguments: Any) -> tuple[int, ...]:
@@ -319,19 +301,6 @@ def _front(arguments: Any) -> tuple[int, ...]:
     first = arguments[0]
     base = first.base if isinstance(first, HostState) else first
     return base.shape[:-1]
-
-
-def _stands(group: Group, where: np.ndarray) -> bool:
-    """Whether a group's games are those of a batch of states, in their order and at their step."""
-    arrays = group.arrays
-    return (
-        group.size == len(where)
-        and bool((where[:, 0] == group.number).all())
-        and bool((where[:, 1] == np.arange(group.size)).all())
-        and np.array_equal(arrays["time"], where[:, 5])
-        and np.array_equal(arrays["episode"], where[:, 4])
-        and np.array_equal(arrays["base"], where[:, 2:4].view(np.uint32))
-    )
 
 
 def _box(array: Array) -> spaces.Box:

@@ -14,10 +14,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from envs import spaces
+from envs import spaces, wrappers
 from envs.core import Environment, batch_keys
 from jaxrl_suite import distributions, evaluation
-from jaxrl_suite.experiment import Mean
+from jaxrl_suite.experiment import ConfigError, Mean
 from jaxrl_suite.exploration.bonus import Transitions
 from jaxrl_suite.sparse import apply_where
 
@@ -63,12 +63,34 @@ def start(
     env_params: Any,
     num_envs: int,
     carry: Any,
+    take_turns: bool = False,
 ) -> Acting:
-    """N episodes at their first observation."""
+    """N episodes at their first observation; begun in two halves where these will take turns."""
     fresh = env.refresh(refresh_key, env_params)
     keys = batch_keys(reset_key, num_envs)
-    observation, env_state = jax.vmap(env.reset, in_axes=(0, None))(keys, fresh)
+    reset = jax.vmap(env.reset, in_axes=(0, None))
+    if take_turns:
+        both = [reset(part, fresh) for part in jnp.split(keys, 2)]
+        observation, env_state = jax.tree.map(lambda *x: jnp.concatenate(x), *both)
+    else:
+        observation, env_state = reset(keys, fresh)
     return Acting(fresh, env_state, observation, jnp.ones(num_envs, bool), carry)
+
+
+def turns(env: Environment, num_envs: int, wanted: bool | None) -> bool:
+    """Whether halves of the environments take turns.
+
+    None does so where they can and an accelerator runs the policy. On a CPU whose cores all play
+    games there is nothing to gain: the policy takes its time from the games then.
+
+    Raises:
+      ConfigError: where they are wanted and cannot.
+    """
+    able = wrappers.sends(env) and num_envs % 2 == 0
+    if wanted and not able:
+        why = "num_envs is odd" if num_envs % 2 else f"{env.name} is not played on the host"
+        raise ConfigError("take_turns", wanted, f"None or False, as {why}")
+    return able and jax.default_backend() != "cpu" if wanted is None else wanted
 
 
 def policy_of(
@@ -105,6 +127,15 @@ def to_bounds(action_space: spaces.Space, action: jax.Array) -> jax.Array:
     return low + (jnp.clip(action, -1.0, 1.0) + 1.0) / 2.0 * (high - low)
 
 
+class _Chosen(NamedTuple):
+    """A step that the policy has chosen and the environment has not finished: `[N, ...]`."""
+
+    now: Acting
+    carry: Any
+    action: jax.Array
+    choices: Choices
+
+
 def rollout(
     key: jax.Array,
     env: Environment,
@@ -112,32 +143,100 @@ def rollout(
     policy: Policy,
     acting: Acting,
     length: int,
+    take_turns: bool = False,
 ) -> tuple[Acting, Transitions, Choices]:
-    """T steps of the policy in N auto-resetting environments."""
-    num_envs = acting.reset.shape[0]
+    """T steps of the policy in N auto-resetting environments.
+
+    Args:
+      key: random key.
+      env, action_space, policy: what acts where.
+      acting: where the episodes stand.
+      length: T.
+      take_turns: for environments with `send` and `recv` (`envs.wrappers.sends`): one half of them
+        plays while the policy looks at the other. Hides the shorter of the two.
+    """
+
+    def choose(now: Acting, key: jax.Array) -> _Chosen:
+        carry, pi, value = policy(now.carry, now.observation, now.reset)
+        action, log_prob = pi.sample_and_log_prob(seed=key)
+        return _Chosen(now, carry, action, Choices(value, log_prob, carry))
+
+    def finish(chosen: _Chosen, result: Any) -> tuple[Acting, tuple[Transitions, Choices]]:
+        following, env_state, reward, terminated, truncated, info = result
+        now, info = chosen.now, dict(info)
+        final = info.pop("final_observation")
+        made = Transitions(
+            now.observation, final, chosen.action, reward, terminated, truncated, now.reset, info
+        )
+        ended = terminated | truncated
+        after = Acting(now.env_params, env_state, following, ended, chosen.carry)
+        return after, (made, chosen.choices)
+
+    def start_step(name: str, chosen: _Chosen, key: jax.Array) -> Any:
+        keys = batch_keys(key, chosen.now.reset.shape[0])
+        action = to_bounds(action_space, chosen.action)
+        step = jax.vmap(getattr(env, name), in_axes=(0, 0, 0, None))
+        return step(keys, chosen.now.env_state, action, chosen.now.env_params)
 
     def step(now: Acting, key: jax.Array) -> tuple[Acting, tuple[Transitions, Choices]]:
         action_key, step_key = jax.random.split(key)
-        carry, pi, value = policy(now.carry, now.observation, now.reset)
-        action, log_prob = pi.sample_and_log_prob(seed=action_key)
-        following, env_state, reward, terminated, truncated, info = jax.vmap(
-            env.step, in_axes=(0, 0, 0, None)
-        )(
-            batch_keys(step_key, num_envs),
-            now.env_state,
-            to_bounds(action_space, action),
-            now.env_params,
-        )
-        info = dict(info)
-        final = info.pop("final_observation")
-        made = Transitions(
-            now.observation, final, action, reward, terminated, truncated, now.reset, info
-        )
-        now = Acting(now.env_params, env_state, following, terminated | truncated, carry)
-        return now, (made, Choices(value, log_prob, carry))
+        chosen = choose(now, action_key)
+        return finish(chosen, start_step("step", chosen, step_key))
 
-    acting, (steps, choices) = jax.lax.scan(step, acting, jax.random.split(key, length))
-    return acting, steps, choices
+    if not take_turns:
+        acting, (steps, choices) = jax.lax.scan(step, acting, jax.random.split(key, length))
+        return acting, steps, choices
+
+    def send(now: Acting, key: jax.Array) -> tuple[_Chosen, Any]:
+        action_key, step_key = jax.random.split(key)
+        chosen = choose(now, action_key)
+        return chosen, start_step("send", chosen, step_key)
+
+    def recv(sent: tuple[_Chosen, Any], after: Any) -> tuple[Acting, tuple[Transitions, Choices]]:
+        chosen, pending = sent
+        take = jax.vmap(env.recv, in_axes=(0, None, 0))  # type: ignore[attr-defined]
+        return finish(chosen, take(pending, chosen.now.env_params, after))
+
+    def turn(carry: Any, keys: jax.Array) -> tuple[Any, Any]:
+        """The left half has its step t chosen, the right half's is under way."""
+        left, right = carry
+        left_sent = send(left, keys[0])
+        right, right_made = recv(right, left_sent[1])
+        right_sent = send(right, keys[1])
+        left, left_made = recv(left_sent, right_sent[1])
+        return (left, right_sent), (left_made, right_made)
+
+    first_key, last_key, key = jax.random.split(key, 3)
+    left, right = halves(acting)
+    right_sent = send(right, first_key)
+    keys = jax.random.split(key, (length - 1, 2))
+    (left, right_sent), made = jax.lax.scan(turn, (left, right_sent), keys)
+    left_sent = send(left, last_key)
+    right, right_made = recv(right_sent, left_sent[1])
+    left, left_made = recv(left_sent, left_sent[1])
+    last = left_made, right_made
+    whole = jax.tree.map(lambda x, end: jnp.concatenate([x, end[None]]), made, last)
+    steps, choices = jax.tree.map(lambda *x: jnp.concatenate(x, 1), *whole)
+    return joined(left, right), steps, choices
+
+
+def halves(acting: Acting) -> tuple[Acting, Acting]:
+    """The first and the second half of N environments."""
+    size = acting.reset.shape[0] // 2
+    rest = acting._replace(env_params=())
+    first, second = (
+        jax.tree.map(lambda x: x[:size], rest),
+        jax.tree.map(lambda x: x[size:], rest),
+    )
+    params = acting.env_params
+    return first._replace(env_params=params), second._replace(env_params=params)
+
+
+def joined(left: Acting, right: Acting) -> Acting:
+    """All environments, from `halves`."""
+    rest = (half._replace(env_params=()) for half in (left, right))
+    both = jax.tree.map(lambda *x: jnp.concatenate(x), *rest)
+    return both._replace(env_params=left.env_params)
 
 
 def next_values(policy: Policy, acting: Acting, steps: Transitions, choices: Choices) -> jax.Array:

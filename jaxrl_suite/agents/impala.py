@@ -40,6 +40,8 @@ class IMPALAConfig(networks.Options):
       total_steps: environment steps of one seed.
       num_envs: N, environments stepped side by side.
       rollout_length: T, steps of each between two updates.
+      take_turns: one half of the games on the host plays while the policy looks at the other; None
+        does so where an accelerator runs the policy.
       epochs: passes over a rollout.
       minibatches: parts of a rollout per pass, of whole environments.
       optimizer: "adam", or "rmsprop" as in IMPALA.
@@ -62,6 +64,7 @@ class IMPALAConfig(networks.Options):
     total_steps: int = 1_000_000
     num_envs: int = 64
     rollout_length: int = 32
+    take_turns: bool | None = None
     epochs: int = 2
     minibatches: int = 4
     optimizer: str = "adam"
@@ -165,6 +168,7 @@ def make(
         network = networks.build(observation_space, action_space, config)
     recurrent = config.core != "none"
     num_envs, length = config.num_envs, config.rollout_length
+    take_turns = acting.turns(env, num_envs, config.take_turns)
     num_updates = max(1, config.total_steps // (num_envs * length))
     optimizer = _optimizer(config, num_updates)
 
@@ -177,7 +181,7 @@ def make(
     def init(key: jax.Array) -> IMPALAState:
         network_key, refresh_key, reset_key, bonus_key, key = jax.random.split(key, 5)
         carry = initial_carry(config.core, config.core_features, num_envs)
-        first = acting.start(refresh_key, reset_key, env, env_params, num_envs, carry)
+        first = acting.start(refresh_key, reset_key, env, env_params, num_envs, carry, take_turns)
         example = jax.tree.map(lambda x: x[None], (first.observation, first.reset))
         params = network.init(network_key, carry, *example)
         bonus_state: Any = ()
@@ -249,7 +253,7 @@ def make(
         state = state._replace(acting=state.acting._replace(env_params=fresh))
         pi = policy(state.params)
         last, steps, choices = acting.rollout(
-            rollout_key, env, action_space, pi, state.acting, length
+            rollout_key, env, action_space, pi, state.acting, length, take_turns
         )
         metrics = acting.episode_metrics(steps.info)
         reward, bonus_state = steps.reward, state.bonus_state

@@ -36,6 +36,8 @@ class PPOConfig(networks.Options):
       total_steps: environment steps of one seed.
       num_envs: N, environments stepped side by side.
       rollout_length: T, steps of each between two updates.
+      take_turns: one half of the games on the host plays while the policy looks at the other; None
+        does so where an accelerator runs the policy.
       epochs: passes over a rollout.
       minibatches: parts of a rollout per pass.
       learning_rate: of Adam.
@@ -61,6 +63,7 @@ class PPOConfig(networks.Options):
     total_steps: int = 500_000
     num_envs: int = 64
     rollout_length: int = 64
+    take_turns: bool | None = None
     epochs: int = 4
     minibatches: int = 4
     learning_rate: float = 5e-4
@@ -164,6 +167,7 @@ def make(
     recurrent = config.core != "none"
     vector = not is_grid(observation_space)
     num_envs, length = config.num_envs, config.rollout_length
+    take_turns = acting.turns(env, num_envs, config.take_turns)
     num_updates = max(1, config.total_steps // (num_envs * length))
     separate = getattr(network, "critic_encoder", None) is not None
     optimizer = _optimizer(config, num_updates, separate)
@@ -188,7 +192,7 @@ def make(
     def init(key: jax.Array) -> PPOState:
         network_key, refresh_key, reset_key, bonus_key, key = jax.random.split(key, 5)
         carry = initial_carry(config.core, config.core_features, num_envs)
-        first = acting.start(refresh_key, reset_key, env, env_params, num_envs, carry)
+        first = acting.start(refresh_key, reset_key, env, env_params, num_envs, carry, take_turns)
         observation = first.observation
         example = jax.tree.map(lambda x: x[None], (observation, first.reset))
         params = network.init(network_key, carry, *example)
@@ -265,7 +269,7 @@ def make(
         state = state._replace(acting=state.acting._replace(env_params=fresh))
         pi = policy(state.params, state.observation_moments)
         last, steps, choices = acting.rollout(
-            rollout_key, env, action_space, pi, state.acting, length
+            rollout_key, env, action_space, pi, state.acting, length, take_turns
         )
         metrics = acting.episode_metrics(steps.info)
 

@@ -81,9 +81,9 @@ def test_a_state_can_be_resumed_exactly(made):
     saved = jax.tree.map(np.asarray, middle)
     went_on, expected = run(middle, jax.random.key(6))
     assert np.asarray(middle.env_state.time).any()
-    for group in list(env.unwrapped._groups.values()):  # as after a restart of the program
+    for group in list(env.unwrapped.running.groups.values()):  # as after a restart of the program
         group.close()
-    env.unwrapped._groups.clear()
+    env.unwrapped.running.groups.clear()
     resumed, got = run(jax.tree.map(jnp.asarray, saved), jax.random.key(6))
     same(expected, got)
     for name in ("base", "episode", "time", "log"):
@@ -100,7 +100,7 @@ def test_an_episode_too_long_to_be_played_again_is_cut(made, monkeypatch):
         _, state, *_ = step(keys, state, jnp.zeros(FEW, int))
         if t == 8:
             early = state  # 9 steps: the log holds them
-    env._groups.clear()
+    env.running.groups.clear()
     *_, truncated, info = step(keys, early, jnp.zeros(FEW, int))
     assert not truncated.any() and not info["lost"].any()
     _, after, _, _, truncated, info = step(keys, state, jnp.zeros(FEW, int))
@@ -112,8 +112,8 @@ def test_one_callback_a_step_under_nested_vmap(made, monkeypatch):
     env, _ = made
     calls = []
     inner = HostEnvironment(env.unwrapped.pool)
-    play = inner._host_step
-    monkeypatch.setattr(inner, "_host_step", lambda *a: calls.append(len(a[0])) or play(*a))
+    play = inner.running.step
+    monkeypatch.setattr(inner.running, "step", lambda *a: calls.append(len(a[0])) or play(*a))
     keys = jax.random.split(jax.random.key(3), (2, 3))  # seeds, environments
 
     def train(keys):
@@ -164,10 +164,10 @@ def test_what_jax_holds_does_not_change_later(made):
 
 def test_games_no_longer_used_are_ended(made):
     env, params = made
-    most, others = env.unwrapped.most_groups, set(env.unwrapped.pool.groups)
+    most, others = env.unwrapped.running.most_groups, set(env.unwrapped.pool.groups)
     for seed in range(most + 3):
         start(env, params, seed, 2)
-    assert len(env.unwrapped._groups) == most
+    assert len(env.unwrapped.running.groups) == most
     assert len(set(env.unwrapped.pool.groups) - others) == most  # 3 more were begun, and ended
 
 

@@ -111,7 +111,7 @@ def test_make_and_train_under_jit():
     again, _ = play(state, jax.random.key(1))  # replays continuous actions too
     jax.tree.map(np.testing.assert_array_equal, after.env_state.log, again.env_state.log)
     _, one = play(after, jax.random.key(2))
-    env.unwrapped._groups.clear()
+    env.unwrapped.running.groups.clear()
     _, two = play(after, jax.random.key(2))
     np.testing.assert_array_equal(one[0], two[0])
     env.unwrapped.close()

@@ -1,0 +1,146 @@
+"""Running batches of games, found by where a state says that its games stand: the bridge's host side.
+
+A state names its group and its place in it as a mere hint. If no running group stands exactly there,
+new games are played forward to it. The longest unused group ends when one more is needed.
+
+All methods take and return NumPy arrays, for whole batches; `NUMBERS` are the columns of what comes
+back from a step, `WHERE` those of what a state says.
+"""
+
+from __future__ import annotations
+
+import collections
+from typing import Any
+
+import numpy as np
+
+from envs.host.group import Batch, Group
+from envs.host.pool import Pool
+
+WHERE = ("group", "row", "base", "base", "episode", "time", "order")
+NUMBERS = ("group", "row", "episode", "time", "reward", "terminated", "truncated", "lost")
+
+
+class Running:
+    """The groups of one pool.
+
+    Args:
+      pool: the workers.
+      most_groups: kept running at once.
+    """
+
+    def __init__(self, pool: Pool, most_groups: int):
+        self.pool, self.most_groups = pool, most_groups
+        self.groups: collections.OrderedDict[int, Group] = collections.OrderedDict()
+        self._batches: dict[int, Batch] = {}
+        self._underway: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._sends = 0
+
+    def _make_group(self, size: int) -> Group:
+        while len(self.groups) >= self.most_groups:
+            number, group = self.groups.popitem(last=False)
+            self._batches.pop(number, None)
+            self._underway.pop(number, None)
+            group.close()
+        group = self.pool.group(size)
+        self.groups[group.number] = group
+        return group
+
+    def reset(self, base: Any) -> Any:
+        base = np.asarray(base)
+        with self.pool.lock:
+            group = self._make_group(len(base))
+            batch = group.reset(base)
+            number = np.full(len(base), group.number, np.int32)
+            return dict(batch.observation), number, np.arange(len(base), dtype=np.int32)
+
+    def step(self, where: Any, action: Any) -> Any:
+        where = np.asarray(where)
+        with self.pool.lock:
+            group = self.groups.get(int(where[0, 0]))
+            if group is None or not _stands(group, where):
+                return np.bool_(False), *self._nothing(len(where))
+            self.groups.move_to_end(group.number)
+            group.send(np.asarray(action))
+            return np.bool_(True), *self._answer(group, group.recv())
+
+    def send(self, where: Any, action: Any) -> Any:
+        where, action = np.array(where), np.array(action)
+        with self.pool.lock:
+            self._sends = (self._sends + 1) % (1 << 30)
+            group = self.groups.get(int(where[0, 0]))
+            if group is not None and _stands(group, where):  # else `recv` will have it restored
+                self.groups.move_to_end(group.number)
+                self._underway[group.number] = where, action
+                group.send(action)
+            return np.full(len(where), self._sends, np.int32)
+
+    def recv(self, where: Any, action: Any) -> Any:
+        where = np.asarray(where)
+        with self.pool.lock:
+            number = int(where[0, 0])
+            sent, group = self._underway.get(number), self.groups.get(number)
+            same = sent is not None and np.array_equal(sent[0][:, :-1], where[:, :-1])
+            if group is None or sent is None or not same or not np.array_equal(sent[1], action):
+                return np.bool_(False), *self._nothing(len(where))
+            del self._underway[number]
+            return np.bool_(True), *self._answer(group, group.recv())
+
+    def restore(self, where: Any, log: Any, action: Any) -> Any:
+        where, log = np.asarray(where), np.asarray(log)
+        base, episode, time = where[:, 2:4].view(np.uint32), where[:, 4], where[:, 5]
+        with self.pool.lock:
+            group = self._make_group(len(base))
+            # the log ends with the action of this very step; too long an episode starts again
+            short = np.where(time < log.shape[1], time, 0)
+            group.replay(base, episode, short, log)
+            group.send(np.asarray(action))
+            batch = group.recv()
+            observation, numbers = self._answer(group, batch)
+            again = (short != time) & ~(batch.terminated | batch.truncated)
+            numbers[:, NUMBERS.index("truncated")] |= again
+            numbers[:, NUMBERS.index("lost")] |= again
+            return observation, numbers
+
+    def final(self, number: Any, time: Any) -> Any:
+        with self.pool.lock:
+            batch = self._batches[int(np.asarray(number)[0])]
+            return batch.final_observation(), np.asarray(time)
+
+    def _answer(self, group: Group, batch: Batch) -> Any:
+        self._batches[group.number] = batch
+        numbers = np.empty((group.size, len(NUMBERS)), np.int32)
+        values: tuple[Any, ...] = (
+            group.number,
+            np.arange(group.size),
+            group.arrays["episode"],
+            group.arrays["time"],
+            batch.reward.view(np.int32),
+            batch.terminated,
+            batch.truncated,
+            batch.lost,
+        )
+        for column, value in enumerate(values):
+            numbers[:, column] = value
+        return dict(batch.observation), numbers
+
+    def _nothing(self, count: int) -> Any:
+        observation = {
+            key: np.zeros((count, *array.shape), array.dtype)
+            for key, array in self.pool.description.observation.items()
+        }
+        return observation, np.zeros((count, len(NUMBERS)), np.int32)
+
+
+def _stands(group: Group, where: np.ndarray) -> bool:
+    """Whether a group's games are those of a batch of states, in their order and at their step."""
+    arrays = group.arrays
+    return (
+        not group.waiting
+        and group.size == len(where)
+        and bool((where[:, 0] == group.number).all())
+        and bool((where[:, 1] == np.arange(group.size)).all())
+        and np.array_equal(arrays["time"], where[:, 5])
+        and np.array_equal(arrays["episode"], where[:, 4])
+        and np.array_equal(arrays["base"], where[:, 2:4].view(np.uint32))
+    )
