@@ -18,5 +18,12 @@ sweep messages --seeds 5 --env DoorKey-8x8 --grid "bonus=$words,none" --grid coe
 sweep corridors --seeds 8 --env "Corridors-N4-L10?moves=compass" --num-contexts 1 \
   --total-steps 614400 --normalize none --no-bootstrap-truncation --rollout-length 32 --entropy 0.02 \
   --grid "bonus=$counts" --grid coefficient=0.1,1,3
-.venv/bin/jaxrl bench global_episodic runs/results/contexts runs/results/contexts-more \
-  runs/results/lava runs/results/messages runs/results/corridors
+
+draw() {
+  out=docs/results/$1; shift
+  .venv/bin/jaxrl bench global_episodic "$@" --out "$out"
+}
+draw global_episodic runs/results/contexts runs/results/contexts-more
+draw global_episodic-lava runs/results/lava
+draw global_episodic-messages runs/results/messages
+draw global_episodic-corridors runs/results/corridors

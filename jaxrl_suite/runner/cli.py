@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxrl_suite.runner.arguments import parse
 from jaxrl_suite.runner.errors import RunError
 from jaxrl_suite.runner.suggest import hint
 
@@ -299,92 +300,6 @@ def parse_run(spec: Spec, arguments: Sequence[str], prog: str) -> tuple[Any, Any
         }
         parsed = parse(defaults, arguments, prog, about)
     return parsed["config"], parsed["options"]
-
-
-def parse(
-    defaults: dict[str, Any],
-    arguments: Sequence[str],
-    prog: str,
-    about: str,
-    spare: list[str] | None = None,
-) -> dict[str, Any]:
-    """Parses options into the dataclass instances of `defaults`, all at the top level.
-
-    Args:
-      defaults: the dataclass instances, by any name.
-      arguments: the command line.
-      prog: how the command is called.
-      about: what it does.
-      spare: takes the arguments that are no options; None refuses them.
-
-    Raises:
-      RunError: in one line, with close matches for an unknown option.
-    """
-    import contextlib
-    import io
-    from typing import Annotated
-
-    import tyro
-
-    both = dataclasses.make_dataclass(
-        "Arguments",
-        [
-            (name, Annotated[type(value), tyro.conf.arg(name="")])  # type: ignore[misc]
-            for name, value in defaults.items()
-        ],
-        frozen=True,
-    )
-    errors = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(errors):
-            parsed, unknown = tyro.cli(
-                both,
-                default=both(**defaults),
-                args=list(arguments),
-                prog=prog,
-                description=about,
-                return_unknown_args=True,
-            )
-    except SystemExit as stop:
-        if not stop.code:
-            raise
-        raise RunError(_first_sentence(errors.getvalue())) from None
-    if spare is not None:
-        spare += [argument for argument in unknown if not argument.startswith("-")]
-        unknown = [argument for argument in unknown if argument.startswith("-")]
-    if unknown:
-        known = [f"--{n}" for value in defaults.values() for n in _option_names(value)]
-        asked = unknown[0].partition("=")[0].replace("_", "-")
-        if not asked.startswith("-"):
-            raise RunError(f"unexpected argument {unknown[0]!r}; options start with --")
-        close = hint(asked, known)
-        if not close.startswith("did you mean"):
-            close = f"{prog} --help lists them"
-        raise RunError(f"unknown option {asked}: {close}")
-    return {name: getattr(parsed, name) for name in defaults}
-
-
-def _option_names(value: Any, prefix: str = "") -> list[str]:
-    names = []
-    for field in dataclasses.fields(value):
-        inner = getattr(value, field.name)
-        name = prefix + field.name.replace("_", "-")
-        if dataclasses.is_dataclass(inner):
-            names += _option_names(inner, f"{name}.")
-        else:
-            names += [name, f"no-{name}"] if isinstance(inner, bool) else [name]
-    return names
-
-
-def _first_sentence(boxed: str) -> str:
-    """tyro's error without its frame: the text above the first rule."""
-    lines = []
-    for line in boxed.splitlines()[1:]:
-        text = line.strip("│╭╮╰╯ ")
-        if text and set(text) <= {"─"}:
-            break
-        lines.append(text)
-    return " ".join(lines) or boxed.strip()
 
 
 def _report(rest: list[str]) -> int:

@@ -65,6 +65,32 @@ def test_hyphens_and_underscores_and_tuples():
         assert options == Options(log_every=3, video=False)
 
 
+@pytest.mark.parametrize(
+    "given, plots, scaled",
+    [
+        (["--plots", "--scaled"], True, True),
+        (["--no-plots", "--no-scaled"], False, False),
+        (["--plots", "False", "--scaled", "true"], False, True),
+        (["--plots=true", "--scaled=False"], True, False),
+        (["--no-plots", "False", "--scaled", "None"], True, None),
+        (["--scaled", "--seeds", "3", "--no-plots"], False, True),
+    ],
+)
+def test_switches_go_bare_negated_or_with_a_value(given, plots, scaled):
+    @dataclasses.dataclass(frozen=True)
+    class Config:
+        scaled: bool | None = None
+
+    spec = dataclasses.replace(walk.EXPERIMENT, config=Config)
+    config, options = cli.parse_run(spec, given, "jaxrl run walk")
+    assert (options.plots, config.scaled) == (plots, scaled)
+
+
+def test_switches_refuse_other_values():
+    with pytest.raises(RunError, match="--plots='maybe': True or False"):
+        cli.parse_run(walk.EXPERIMENT, ["--plots=maybe"], "jaxrl run walk")
+
+
 def test_config_fields_may_not_hide_the_runner_s():
     @dataclasses.dataclass(frozen=True)
     class Config:
