@@ -8,9 +8,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jaxrl_suite.networks import orthogonal_rnn
 from jaxrl_suite.networks.initializers import orthogonal
 
 CELLS = {"gru": nn.GRUCell, "lstm": nn.OptimizedLSTMCell}
+KINDS = (*CELLS, *orthogonal_rnn.KINDS)
 
 
 class _Step(nn.Module):
@@ -27,10 +29,10 @@ class _Step(nn.Module):
 
 
 class Recurrent(nn.Module):
-    """A GRU or LSTM over time-major inputs.
+    """A GRU, an LSTM or a linear orthogonal memory over time-major inputs.
 
     Attributes:
-      kind: "gru" or "lstm".
+      kind: one of `KINDS`.
       features: of its output.
     """
 
@@ -40,6 +42,8 @@ class Recurrent(nn.Module):
     @nn.compact
     def __call__(self, carry: Any, x: jax.Array, reset: jax.Array) -> tuple[Any, jax.Array]:
         """`x` `[T, N, F]`, `reset` `[T, N]` bool (an episode begins at t): `(carry, [T, N, H])`."""
+        if self.kind in orthogonal_rnn.KINDS:
+            return orthogonal_rnn.OrthogonalRNN(self.kind, self.features)(carry, x, reset)
         scan = nn.scan(
             _Step, variable_broadcast="params", split_rngs={"params": False}, in_axes=0, out_axes=0
         )
