@@ -8,13 +8,15 @@ import json
 import numpy as np
 import pytest
 
-from experiments import fft_conv, long_memory
+from experiments import fft_conv, long_memory, loss_surfaces
 from jaxrl_suite import runner
 from jaxrl_suite.experiment import ConfigError
 from jaxrl_suite.runner.curves import Curves
 
 TINY_CONV = fft_conv.Config(num_updates=2, steps=2, batch_size=8, kernels=(3, 5), channels=(2, 3))
 TINY_MEMORY = long_memory.Config(delay=5, features=6, num_updates=2, steps=2, batch_size=4)
+
+TINY_SURFACE = loss_surfaces.Config(runs=4, num_updates=2, steps=3, size=5, hidden=3)
 
 
 def train(spec, config, out, seeds=2):
@@ -55,6 +57,16 @@ def test_long_memory_runs(tmp_path, core, task, more):
     assert ("recalled" in curves.metrics) == (task == "copy")
 
 
+@pytest.mark.parametrize(
+    ("system", "method", "metric"),
+    [("spins", "annealing", "eval/minima"), ("network", "annealing", "eval/correlation")],
+)
+def test_loss_surfaces_run(tmp_path, system, method, metric):
+    config = dataclasses.replace(TINY_SURFACE, system=system, method=method)
+    curves = train(loss_surfaces.EXPERIMENT, config, tmp_path)
+    assert np.isfinite(curves.metrics[metric][:, -1]).all()
+
+
 def test_seeds_do_not_depend_on_those_beside_them(tmp_path):
     config = dataclasses.replace(TINY_MEMORY, core="expm")
     two = train(long_memory.EXPERIMENT, config, tmp_path / "two")
@@ -76,6 +88,17 @@ def test_seeds_do_not_depend_on_those_beside_them(tmp_path):
         (long_memory.EXPERIMENT, TINY_MEMORY, {"core": "gru", "pool": True}, "pool"),
         (long_memory.EXPERIMENT, TINY_MEMORY, {"core": "expm", "penalty": 1.0}, "penalty"),
         (long_memory.EXPERIMENT, TINY_MEMORY, {"task": "addition", "vary": True}, "vary"),
+        (loss_surfaces.EXPERIMENT, TINY_SURFACE, {"system": "glass"}, "system"),
+        (
+            loss_surfaces.EXPERIMENT,
+            TINY_SURFACE,
+            {"system": "network", "method": "langevin"},
+            "method",
+        ),
+        (loss_surfaces.EXPERIMENT, TINY_SURFACE, {"order": 5}, "order"),
+        (loss_surfaces.EXPERIMENT, TINY_SURFACE, {"size": 1}, "size"),
+        (loss_surfaces.EXPERIMENT, TINY_SURFACE, {"share": 0.0}, "share"),
+        (loss_surfaces.EXPERIMENT, TINY_SURFACE, {"temperature": 0.0}, "temperature"),
     ],
 )
 def test_bad_settings_are_named(spec, config, changes, field):
