@@ -8,8 +8,9 @@ import json
 import numpy as np
 import pytest
 
-from experiments import fft_conv, long_memory, loss_surfaces
+from experiments import entnet, fft_conv, long_memory, loss_surfaces
 from jaxrl_suite import runner
+from jaxrl_suite.data import babi, babi_tasks
 from jaxrl_suite.experiment import ConfigError
 from jaxrl_suite.runner.curves import Curves
 
@@ -17,6 +18,10 @@ TINY_CONV = fft_conv.Config(num_updates=2, steps=2, batch_size=8, kernels=(3, 5)
 TINY_MEMORY = long_memory.Config(delay=5, features=6, num_updates=2, steps=2, batch_size=4)
 
 TINY_SURFACE = loss_surfaces.Config(runs=4, num_updates=2, steps=3, size=5, hidden=3)
+
+TINY_READER = entnet.Config(
+    longest=6, test_lengths=(4, 8), num_updates=2, steps=2, batch_size=8, features=4, questions=40
+)
 
 
 def train(spec, config, out, seeds=2):
@@ -67,6 +72,28 @@ def test_loss_surfaces_run(tmp_path, system, method, metric):
     assert np.isfinite(curves.metrics[metric][:, -1]).all()
 
 
+@pytest.mark.parametrize(
+    ("more", "metric"),
+    [
+        ({"shortest": 4, "tie_keys": True}, "eval/error_8"),
+        ({"data": "babi", "task": 6, "tie_keys": True, "tied": ("Mary", "John")}, "eval/error"),
+        ({"data": "babi", "task": 19, "model": "lstm"}, "eval/kept_error"),
+    ],
+)
+def test_entnet_runs(tmp_path, more, metric):
+    curves = train(entnet.EXPERIMENT, dataclasses.replace(TINY_READER, **more), tmp_path)
+    values = curves.metrics[metric][:, -1]
+    assert ((values >= 0) & (values <= 1)).all()
+
+
+def test_entnet_reads_the_original_files(tmp_path):
+    for part, seed in (("train", 0), ("test", 1)):
+        text = babi.write(babi_tasks.stories(1, 8, seed))
+        (tmp_path / f"qa1_single-supporting-fact_{part}.txt").write_text(text)
+    config = dataclasses.replace(TINY_READER, data="babi", folder=str(tmp_path))
+    assert "eval/error" in train(entnet.EXPERIMENT, config, tmp_path / "run", seeds=1).metrics
+
+
 def test_seeds_do_not_depend_on_those_beside_them(tmp_path):
     config = dataclasses.replace(TINY_MEMORY, core="expm")
     two = train(long_memory.EXPERIMENT, config, tmp_path / "two")
@@ -88,6 +115,14 @@ def test_seeds_do_not_depend_on_those_beside_them(tmp_path):
         (long_memory.EXPERIMENT, TINY_MEMORY, {"core": "gru", "pool": True}, "pool"),
         (long_memory.EXPERIMENT, TINY_MEMORY, {"core": "expm", "penalty": 1.0}, "penalty"),
         (long_memory.EXPERIMENT, TINY_MEMORY, {"task": "addition", "vary": True}, "vary"),
+        (entnet.EXPERIMENT, TINY_READER, {"data": "cbt"}, "data"),
+        (entnet.EXPERIMENT, TINY_READER, {"data": "babi", "task": 0}, "task"),
+        (entnet.EXPERIMENT, TINY_READER, {"model": "gru"}, "model"),
+        (entnet.EXPERIMENT, TINY_READER, {"longest": 3}, "longest"),
+        (entnet.EXPERIMENT, TINY_READER, {"shortest": 9}, "shortest"),
+        (entnet.EXPERIMENT, TINY_READER, {"test_lengths": (2,)}, "test_lengths"),
+        (entnet.EXPERIMENT, TINY_READER, {"data": "babi", "tied": ("Bob",)}, "tied"),
+        (entnet.EXPERIMENT, TINY_READER, {"data": "babi", "folder": "nowhere"}, "folder"),
         (loss_surfaces.EXPERIMENT, TINY_SURFACE, {"system": "glass"}, "system"),
         (
             loss_surfaces.EXPERIMENT,

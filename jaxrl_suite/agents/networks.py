@@ -17,8 +17,8 @@ class Options:
 
     Attributes:
       widths: dense layers of an encoder.
-      core: recurrent core, "none" or one of `networks.recurrent.KINDS`: "gru", "lstm", or a linear
-        memory, "orthogonal", "identity", "cayley", "expm" or "householder".
+      core: recurrent core, "none" or one of `networks.recurrent.KINDS`: "gru", "lstm", a linear
+        memory ("orthogonal", "identity", "cayley", "expm", "householder") or "entities".
       core_features: its size.
       separate_critic: give the critic an encoder of its own; None does so for vectors only.
       activation: of vector encoders.

@@ -16,6 +16,7 @@ the hands turn. Solutions written by hand are in `long_memory_solutions`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -89,15 +90,44 @@ def unroll(
     Returns:
       `[T, N, H]`.
     """
+    keep = jnp.ones(drive.shape[:2]) if reset is None else 1.0 - reset.astype(drive.dtype)
+    return _unroll(v, drive, carry, keep[..., None])
 
-    def step(h: jax.Array, now: tuple[jax.Array, jax.Array | None]) -> tuple[jax.Array, jax.Array]:
-        taken, begins = now
-        if begins is not None:
-            h = jnp.where(begins[:, None], 0.0, h)
-        h = taken + h @ v.T
+
+@jax.custom_vjp
+def _unroll(v: jax.Array, drive: jax.Array, carry: jax.Array, keep: jax.Array) -> jax.Array:
+    turn = v.T  # transposed once: inside the loop it would be slow under vmap
+
+    def step(h: jax.Array, now: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        taken, kept = now
+        h = taken + (kept * h) @ turn
         return h, h
 
-    return jax.lax.scan(step, carry, (drive, reset))[1]
+    return jax.lax.scan(step, carry, (drive, keep))[1]
+
+
+def _forward(v: jax.Array, drive: jax.Array, carry: jax.Array, keep: jax.Array) -> Any:
+    h = _unroll(v, drive, carry, keep)
+    return h, (v, h, carry, keep)
+
+
+def _backward(saved: Any, dh: jax.Array) -> Any:
+    """The same recurrence backwards, by V^T; V's own gradient is one product after the loop."""
+    v, h, carry, keep = saved
+
+    def step(g: jax.Array, now: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        due, kept = now
+        g = due + g
+        return kept * (g @ v), g
+
+    first, g = jax.lax.scan(step, jnp.zeros_like(carry), (dh, keep), reverse=True)
+    before = keep * jnp.concatenate([carry[None], h[:-1]])
+    size = v.shape[0]
+    dv = g.reshape(-1, size).T @ before.reshape(-1, size)
+    return dv, g, first, jnp.zeros_like(keep)
+
+
+_unroll.defvjp(_forward, _backward)
 
 
 def with_lengths(h: jax.Array) -> jax.Array:
