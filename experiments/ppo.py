@@ -84,7 +84,7 @@ class Config(catalog.Options):
       normalize_observations: by running moments (vector observations only).
       normalize_rewards: divide by the running deviation of the discounted return.
       widths: dense layers of an encoder.
-      core: recurrent core, "none", "gru" or "lstm".
+      core: recurrent core, "none", "gru", "lstm", "orthogonal", "cayley" (`networks.recurrent.KINDS`).
       core_features: its size.
       separate_critic: give the critic an encoder of its own.
       activation: of vector encoders, a function of flax.linen.

@@ -8,6 +8,7 @@ from envs import spaces
 from jaxrl_suite.experiment import ConfigError
 from jaxrl_suite.networks.actor_critic import ActorCritic
 from jaxrl_suite.networks.encoders import encoder_for, is_grid
+from jaxrl_suite.networks.recurrent import KINDS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +17,8 @@ class Options:
 
     Attributes:
       widths: dense layers of an encoder.
-      core: recurrent core, "none", "gru" or "lstm".
+      core: recurrent core, "none" or one of `networks.recurrent.KINDS`: "gru", "lstm", a linear
+        memory ("orthogonal", "identity", "cayley", "expm", "householder") or "entities".
       core_features: its size.
       separate_critic: give the critic an encoder of its own; None does so for vectors only.
       activation: of vector encoders.
@@ -39,8 +41,8 @@ def check(options: Options) -> None:
     Raises:
       ConfigError: naming the field.
     """
-    if options.core not in ("none", "gru", "lstm"):
-        raise ConfigError("core", options.core, "'none', 'gru' or 'lstm'")
+    if options.core not in ("none", *KINDS):
+        raise ConfigError("core", options.core, f"'none' or one of {', '.join(KINDS)}")
 
 
 def build(

@@ -21,7 +21,7 @@ class ActorCritic(nn.Module):
       encoder: the body; with `critic_encoder` the actor's alone.
       action_space: discrete (the output is logits) or a vector (mean and scale).
       critic_encoder: a second body for the critic, or None to share the first.
-      core: "none", "gru" or "lstm", after the (shared) encoder.
+      core: "none" or one of `recurrent.KINDS`, after the (shared) encoder.
       core_features: of the recurrent core.
       log_std: initial logarithm of the standard deviation of continuous actions.
     """

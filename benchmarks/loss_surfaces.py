@@ -1,0 +1,274 @@
+"""Where thousands of descents end: distributions over runs, theory's band, directions that lead down.
+
+    jaxrl bench loss_surfaces [--runs 200]
+
+Spin glasses of several sizes and orders (five surfaces each, `runs` descents a surface) against the
+energies -E_infinity and -E_0 of theory; networks of several widths on digits; SGD or gradients against
+annealing. Hessians of networks are exact for small ones, by Lanczos for all, on all training data in
+float64 and float32. What has been computed is kept in `runs/results/loss_surfaces` and not computed
+again. Written to `docs/results/loss_surfaces/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from benchmarks import _harness
+from experiments import loss_surfaces
+from experiments.loss_surfaces import Config
+from jaxrl_suite.data import images
+from jaxrl_suite.landscape import complexity, curvature, networks, spin_glass
+
+KEPT = Path("runs/results/loss_surfaces")
+SPINS = [
+    *(Config(size=n, num_updates=30) for n in (10, 25, 50, 100)),
+    *(Config(order=2, size=n, num_updates=30) for n in (10, 25, 50)),
+    *(Config(order=4, size=n, num_updates=30) for n in (10, 20, 30)),
+    *(Config(method="annealing", size=n, num_updates=30) for n in (10, 25, 50, 100)),
+    *(Config(method="sgd", size=n, num_updates=30) for n in (25, 50)),
+]
+NETWORKS = [
+    *(Config(system="network", hidden=h, num_updates=72) for h in (5, 10, 25, 50, 100)),
+]
+TOLERANCE = 1e-3
+Found = dict[str, np.ndarray]
+
+
+def named(config: Config) -> str:
+    """The file of a configuration's runs."""
+    method = config.method or loss_surfaces.METHODS[config.system][0]
+    if config.system == "spins":
+        return f"spins-p{config.order}-{method}-{config.size}-r{config.runs}"
+    return f"network-{method}-{config.hidden}-r{config.runs}"
+
+
+def compute(config: Config, surfaces: int) -> Found:
+    """Final values of all runs, from the file where there is one."""
+    path = KEPT / f"{named(config)}.npz"
+    if path.is_file():
+        return dict(np.load(path))
+    experiment = loss_surfaces.build(config)
+    update = jax.jit(experiment.update, donate_argnums=0)
+    parts = []
+    for seed in range(surfaces):
+        state = jax.jit(experiment.init)(jax.random.key(seed))
+        for _ in range(experiment.num_updates):
+            state, _ = update(state)
+        parts.append(ends_of_spins(config, state) if config.system == "spins" else of_nets(state))
+    found = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, **found)  # type: ignore[arg-type]
+    return found
+
+
+def ends_of_spins(config: Config, state: Any) -> Found:
+    """Energies, lengths of the gradient and indices, `[R]` each."""
+
+    @jax.jit
+    def look(state: Any) -> Any:
+        x = spin_glass.couplings(state.surface, config.size, config.order)
+
+        def one(w: jax.Array) -> Any:
+            slope = jnp.linalg.norm(spin_glass.gradient(x, w)) / config.size**0.5
+            return spin_glass.energy(x, w), slope, spin_glass.index(x, w, TOLERANCE)
+
+        return jax.lax.map(one, state.runs)
+
+    energy, slope, index = look(state)
+    return {"energy": np.asarray(energy), "slope": np.asarray(slope), "index": np.asarray(index)}
+
+
+def of_nets(state: Any) -> Found:
+    """Training and test losses `[R]` each, and the share of the spectrum below zero of a few."""
+    data = images.digits()
+    parts = [(data.train_x, data.train_y), (data.test_x, data.test_y)]
+    train, test = [(jnp.asarray(x.reshape(len(x), -1)), jnp.asarray(y)) for x, y in parts]
+    weights = state.runs
+    values = [
+        np.asarray(jax.jit(jax.vmap(networks.loss, (0, None, None)))(weights, *part))
+        for part in (train, test)
+    ]
+    shares, exact = [], []
+    for i in range(3):
+        one = jax.tree.map(lambda p, i=i: p[i], weights)
+        size = sum(p.size for p in one)
+
+        def loss(weights: Any) -> jax.Array:
+            return networks.loss(weights, *train)
+
+        @jax.jit
+        def tridiagonal(one: Any, key: jax.Array, size: int = size) -> Any:
+            steps = min(100, size)
+            return curvature.lanczos(curvature.product(loss, one), key, size, steps)
+
+        shares.append(curvature.share_below(tridiagonal(one, jax.random.key(i)), -TOLERANCE))
+        if size < 1000:
+            eigenvalues = np.linalg.eigvalsh(np.asarray(curvature.exact(loss, one), np.float64))
+            exact.append(float((eigenvalues < -TOLERANCE).mean()))
+        else:
+            exact.append(np.nan)
+    return {
+        "train": values[0],
+        "test": values[1],
+        "index_lanczos": np.asarray(shares),
+        "index_exact": np.asarray(exact),
+    }
+
+
+def spins_figure(found: list[tuple[Config, Found]]) -> Figure:
+    """Histograms of final energies, a panel an order, with theory's band."""
+    orders = sorted({config.order for config, _ in found})
+    chart = Figure(figsize=(5.0 * len(orders), 3.8), layout="constrained")
+    FigureCanvasAgg(chart)
+    for axes, p in zip(chart.subplots(1, len(orders), squeeze=False)[0], orders, strict=True):
+        for config, ends in found:
+            if config.order == p and config.method is None:
+                axes.hist(
+                    ends["energy"].ravel(),
+                    60,
+                    density=True,
+                    histtype="step",
+                    label=f"N = {config.size}",
+                )
+        axes.axvline(-complexity.threshold(p), color="black", label=r"$-E_\infty$")
+        if p > 2:
+            axes.axvline(-complexity.level(0, p), color="black", linestyle="--", label="$-E_0$")
+        axes.set_title(f"p = {p}", fontsize="medium")
+        axes.set_xlabel("energy per spin at the end of the descent")
+        axes.legend(fontsize="small")
+    return chart
+
+
+def networks_figure(found: list[tuple[Config, Found]]) -> Figure:
+    """Test losses, and how they go with training losses."""
+    chart = Figure(figsize=(10.0, 3.8), layout="constrained")
+    FigureCanvasAgg(chart)
+    left, right = chart.subplots(1, 2)
+    for config, ends in found:
+        label = f"{config.hidden} hidden"
+        left.hist(ends["test"].ravel(), 40, density=True, histtype="step", label=label)
+        right.plot(ends["train"].ravel(), ends["test"].ravel(), ".", markersize=2, label=label)
+    left.set_xlabel("test loss")
+    right.set_xlabel("training loss")
+    right.set_ylabel("test loss")
+    right.set_xscale("log")
+    left.legend(fontsize="small")
+    return chart
+
+
+def spins_row(config: Config, ends: Found) -> list[str]:
+    """Deviations are within a surface, averaged over surfaces."""
+    energy, p = ends["energy"], config.order
+    band = -complexity.threshold(p)
+    within = energy.std(axis=1).mean()
+    low = -complexity.level(0, p) if p > 2 else float("nan")
+    inside = ((energy <= band) & (energy >= low)).mean() if p > 2 else float("nan")
+    return [
+        f"spins, p = {p}, N = {config.size}, {config.method or 'gradient'}",
+        str(energy.size),
+        f"{energy.mean():.4f}",
+        f"{within:.4f}",
+        f"{energy.max():.3f}",
+        f"{band:.4f}, {low:.4f}",
+        f"{inside:.2f}",
+        f"{ends['index'].mean() / config.size:.4f}",
+        f"{(ends['index'] == 0).mean():.3f}",
+        f"{np.median(ends['slope']):.0e}",
+    ]
+
+
+def network_row(config: Config, ends: Found) -> list[str]:
+    """Of the first surface's runs."""
+    train, test = ends["train"][0], ends["test"][0]
+    rho = float(np.corrcoef(train, test)[0, 1])
+    return [
+        str(config.hidden),
+        str(len(test)),
+        f"{train.mean():.4f}",
+        f"{test.mean():.4f}",
+        f"{test.std():.4f}",
+        f"{test.max():.3f}",
+        f"{rho:.3f}",
+        " ".join(f"{v:.4f}" for v in ends["index_exact"][0]),
+        " ".join(f"{v:.4f}" for v in ends["index_lanczos"][0]),
+    ]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Computes what is missing, draws and writes."""
+    parser = argparse.ArgumentParser(prog="jaxrl bench loss_surfaces", description=__doc__)
+    parser.add_argument("--runs", type=int, default=200, help="descents a surface")
+    parser.add_argument("--surfaces", type=int, default=5, help="spin glasses a size")
+    options = parser.parse_args(argv)
+    spins, nets = [], []
+    for config in SPINS:
+        spins.append((config, compute(config, options.surfaces)))
+        print(" | ".join(spins_row(*spins[-1])), flush=True)
+    for config in NETWORKS:
+        nets.append((config, compute(config, 1)))
+        print(" | ".join(network_row(*nets[-1])), flush=True)
+    folder = _harness.RESULTS / "loss_surfaces"
+    folder.mkdir(parents=True, exist_ok=True)
+    spins_figure(spins).savefig(folder / "spins.png", dpi=110)
+    networks_figure(nets).savefig(folder / "networks.png", dpi=110)
+    network_header = [
+        "hidden units",
+        "runs",
+        "training loss",
+        "test loss",
+        "its deviation",
+        "worst",
+        "correlation of training and test",
+        "index / n, exact",
+        "index / n, Lanczos",
+    ]
+    network_table = _harness.table(network_header, [network_row(*n) for n in nets])
+    _harness.write(
+        "loss_surfaces",
+        title="Loss surfaces",
+        header=[
+            "surface, method",
+            "runs",
+            "mean energy",
+            "deviation within a surface",
+            "highest",
+            "-E_infinity, -E_0",
+            "in the band",
+            "index / N",
+            "minima",
+            "slope",
+        ],
+        rows=[spins_row(*s) for s in spins],
+        notes=f"{options.surfaces} surfaces a size, energies per spin. Index: eigenvalues below "
+        f"-{TOLERANCE:g}. Slope: median length of the gradient over sqrt(N). "
+        "![spins](spins.png)\n\nNetworks of one hidden layer on digits, SGD of batches of 10, 50 "
+        f"epochs; indices of the first three.\n\n{network_table}\n\n![networks](networks.png)",
+        data={
+            "spins": [
+                {
+                    "surface": named(config),
+                    "energy_mean": ends["energy"].mean(1).tolist(),
+                    "energy_std": ends["energy"].std(1).tolist(),
+                    "minima": float((ends["index"] == 0).mean()),
+                }
+                for config, ends in spins
+            ],
+            "networks": [
+                {"network": named(config), **{k: np.asarray(v).tolist() for k, v in ends.items()}}
+                for config, ends in nets
+            ],
+        },
+        folder=folder,
+    )
+
+
+if __name__ == "__main__":
+    main()

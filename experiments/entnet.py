@@ -1,0 +1,266 @@
+"""Tracking the world state with recurrent entity networks (Henaff et al., ICLR 2017, arXiv 1612.03969).
+
+    jaxrl run entnet --data world --longest 20 --seeds 2          # two agents on a grid
+    jaxrl run entnet --data babi --task 6 --seeds 10              # ten restarts at once
+    jaxrl run entnet --data babi --task 6 --folder tasks_1-20_v1-2/en-10k
+
+An agent reads a story sentence by sentence and is then asked about it; it is never told before what it
+will be asked. The entity network (`jaxrl_suite.networks.entity_network`) keeps a slot for each thing it
+reads about, `--model lstm` one state for everything. Without a folder bAbI's stories are generated
+(`jaxrl_suite.data.babi_tasks`), new draws from the published grammar and not the released corpus.
+
+World stories are drawn as the network trains, of `shortest` to `longest` statements, and tested at
+`test_lengths`: at those beyond `longest` it has never been.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxrl_suite import supervised
+from jaxrl_suite.data import babi, babi_tasks, world_model
+from jaxrl_suite.experiment import ConfigError, Experiment, Spec
+from jaxrl_suite.networks.embedding import Embedding
+from jaxrl_suite.networks.entity_network import EntityNetwork
+from jaxrl_suite.networks.recurrent import Recurrent, initial_carry
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Stories, network and training.
+
+    Attributes:
+      data: "world" or "babi".
+      task: of bAbI, 1 to 20.
+      folder: bAbI's files (`qa1_..._train.txt`, ...); None generates stories.
+      questions: generated training questions; a tenth is kept for validation.
+      most_sentences: a bAbI story keeps its last ones.
+      longest: statements of a world story.
+      shortest: None draws all of them at `longest`.
+      test_lengths: of world stories.
+      model: "entnet" or "lstm".
+      slots: m.
+      features: d; of the LSTM its units.
+      tied: keys are the embeddings of these words (bAbI: names; world: always the agents).
+      tie_keys: use `tied`; False learns keys of their own.
+      num_updates: of the run.
+      steps: gradient steps of an update.
+      batch_size: questions of a gradient step.
+      learning_rate: of Adam.
+      halve_every: gradient steps after which it is halved, again and again.
+      max_grad_norm: gradients of the summed loss are scaled to this global norm.
+    """
+
+    data: str = "world"
+    task: int = 1
+    folder: str | None = None
+    questions: int = 10_000
+    most_sentences: int = 70
+    longest: int = 10
+    shortest: int | None = None
+    test_lengths: tuple[int, ...] = (10, 20, 40)
+    model: str = "entnet"
+    slots: int = 5
+    features: int = 20
+    tied: tuple[str, ...] = ()
+    tie_keys: bool = False
+    num_updates: int = 200
+    steps: int = 100
+    batch_size: int = 64
+    learning_rate: float = 0.01
+    halve_every: int = 5_000
+    max_grad_norm: float = 40.0
+
+
+class LSTMReader(nn.Module):
+    """The baseline: an LSTM over sentences, read out beside the question; called as `EntityNetwork`."""
+
+    words: int
+    answers: int
+    features: int
+
+    @nn.compact
+    def __call__(
+        self, sentences: jax.Array, questions: jax.Array, at: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        embed = Embedding(self.words, self.features)
+        # a weight for each place in a sentence, so that words do not just add up
+        mask = self.param("mask", nn.initializers.ones, (sentences.shape[-1], self.features))
+        s = jnp.sum(embed(sentences) * mask, -2)
+        q = jnp.sum(embed(questions), -2)
+        never = jnp.zeros((s.shape[1], s.shape[0]), bool)
+        carry = initial_carry("lstm", self.features, len(s))
+        _, h = Recurrent("lstm", self.features)(carry, jnp.moveaxis(s, 1, 0), never)
+        here = jax.nn.one_hot(at - 1, h.shape[0], dtype=h.dtype)
+        seen = jnp.einsum("nqs,snd->nqd", here, h)
+        x = nn.relu(nn.Dense(2 * self.features)(jnp.concatenate([seen, q], -1)))
+        return nn.Dense(self.answers)(x), jnp.zeros((h.shape[0], len(s), 1))
+
+
+def check(config: Config) -> None:
+    """Refuses settings that cannot work.
+
+    Raises:
+      ConfigError: naming the field.
+    """
+    if config.data not in ("world", "babi"):
+        raise ConfigError("data", config.data, "'world' or 'babi'")
+    if config.model not in ("entnet", "lstm"):
+        raise ConfigError("model", config.model, "'entnet' or 'lstm'")
+    if config.data == "babi" and config.task not in babi_tasks.FAMILIES:
+        raise ConfigError("task", config.task, "from 1 to 20")
+    for name in ("num_updates", "steps", "batch_size", "slots", "features", "halve_every"):
+        if getattr(config, name) < 1:
+            raise ConfigError(name, getattr(config, name), "at least 1")
+    if config.longest < 4:
+        raise ConfigError("longest", config.longest, "at least 4")
+    if config.shortest is not None and not 4 <= config.shortest <= config.longest:
+        raise ConfigError("shortest", config.shortest, f"from 4 to longest={config.longest}")
+    if min(config.test_lengths, default=4) < 4:
+        raise ConfigError("test_lengths", config.test_lengths, "all at least 4")
+
+
+def build(config: Config) -> Experiment:
+    """The network on stories."""
+    check(config)
+    return on_world(config) if config.data == "world" else on_babi(config)
+
+
+def network_of(
+    config: Config, words: int, answers: int, sizes: tuple[int, int], tied: tuple[int, ...]
+) -> nn.Module:
+    """The model for a vocabulary."""
+    if config.model == "lstm":
+        return LSTMReader(words, answers, config.features)
+    return EntityNetwork(
+        words,
+        answers,
+        len(tied) if config.tie_keys else config.slots,
+        config.features,
+        *sizes,
+        tied=tied if config.tie_keys else None,
+    )
+
+
+def train(config: Config, init: Any, loss: Any, sample: Any, evaluate: Any) -> Experiment:
+    """Adam with a rate that halves, on gradients of bounded length."""
+
+    def rate(count: jax.Array) -> jax.Array:
+        return config.learning_rate * 0.5 ** (count // config.halve_every)
+
+    optimizer = optax.chain(
+        optax.clip_by_global_norm(config.max_grad_norm),
+        optax.adam(rate),  # type: ignore[arg-type]
+    )
+    return supervised.make(
+        init,
+        loss,
+        sample,
+        optimizer,
+        config.num_updates,
+        config.steps,
+        config.batch_size,
+        evaluate,
+        headline=("train_error",) + (("eval/error",) if config.data == "babi" else ()),
+    )
+
+
+def on_world(config: Config) -> Experiment:
+    """Walks drawn as the network trains."""
+    agents = tuple(range(world_model.AGENT, world_model.AGENT + world_model.AGENTS))
+    network = network_of(config, world_model.WORDS, world_model.CELLS, (2, 1), agents)
+
+    def logits(params: Any, batch: world_model.Walks) -> jax.Array:
+        question, at = batch.question[:, None, None], batch.lengths[:, None]
+        out: Any = network.apply(params, batch.sentences, question, at)
+        return out[0][:, 0]
+
+    def loss(params: Any, batch: Any, key: jax.Array) -> Any:
+        value, right = supervised.classification(logits(params, batch), batch.answer)
+        return value * config.batch_size, {"train_error": 1.0 - right}
+
+    def sample(key: jax.Array, count: jax.Array) -> world_model.Walks:
+        return world_model.draw(key, config.batch_size, config.longest, config.shortest)
+
+    def init(key: jax.Array) -> Any:
+        batch = world_model.draw(key, 1, config.longest)
+        return network.init(
+            key, batch.sentences, batch.question[:, None, None], batch.lengths[:, None]
+        )
+
+    def evaluate(key: jax.Array, params: Any) -> dict[str, Any]:
+        metrics = {}
+        for length in config.test_lengths:
+            batch = world_model.draw(key, 2000, length)
+            _, right = supervised.classification(logits(params, batch), batch.answer)
+            metrics[f"error_{length}"] = 1.0 - right
+        return metrics
+
+    return train(config, init, loss, sample, evaluate)
+
+
+def on_babi(config: Config) -> Experiment:
+    """One family of bAbI's."""
+    if config.folder is None:
+        whole = babi_tasks.with_questions(config.task, config.questions, seed=0)
+        test = babi_tasks.with_questions(config.task, 1000, seed=1)
+    else:
+        whole = babi.read(config.folder, config.task, "train")
+        test = babi.read(config.folder, config.task, "test")
+    cut = max(1, len(whole) // 10)
+    vocabulary = babi.vocabulary(whole, test)
+    sizes = babi.sizes(whole, test, most_sentences=config.most_sentences)
+    data, kept, test_data = (
+        jax.tree.map(jnp.asarray, babi.arrays(part, vocabulary, sizes))
+        for part in (whole[cut:], whole[:cut], test)
+    )
+    missing = [word for word in config.tied if word.lower() not in vocabulary]
+    if missing or (config.tie_keys and not config.tied):
+        raise ConfigError("tied", config.tied, f"words of the stories: {' '.join(vocabulary[1:])}")
+    tied = tuple(vocabulary.index(word.lower()) for word in config.tied)
+    widths = sizes.words, sizes.question_words
+    network = network_of(config, len(vocabulary), len(vocabulary), widths, tied)
+    stories = max(1, round(config.batch_size / sizes.questions))
+
+    def judged(params: Any, batch: babi.Arrays) -> tuple[jax.Array, jax.Array]:
+        out: Any = network.apply(params, batch.sentences, batch.questions, batch.at)
+        asked = batch.answers > 0
+        found = optax.softmax_cross_entropy_with_integer_labels(out[0], batch.answers)
+        wrong = (jnp.argmax(out[0], -1) != batch.answers) & asked
+        return jnp.sum(found * asked), jnp.sum(wrong) / jnp.sum(asked)
+
+    def loss(params: Any, batch: Any, key: jax.Array) -> Any:
+        value, error = judged(params, batch)
+        return value, {"train_error": error}
+
+    def evaluate(key: jax.Array, params: Any) -> dict[str, Any]:
+        return {"error": judged(params, test_data)[1], "kept_error": judged(params, kept)[1]}
+
+    first = babi.Arrays(*(x[:1] for x in data))
+    return train(
+        config,
+        lambda key: network.init(key, first.sentences, first.questions, first.at),
+        loss,
+        lambda key, count: supervised.minibatch(key, data, stories),
+        evaluate,
+    )
+
+
+EXPERIMENT = Spec(
+    name="entnet",
+    config=Config,
+    build=build,
+    summary="entity networks that read stories and answer questions",
+    paper="Henaff et al., Tracking the World State with Recurrent Entity Networks, ICLR 2017",
+)
+
+if __name__ == "__main__":
+    from jaxrl_suite.runner.cli import run_script
+
+    run_script(EXPERIMENT)

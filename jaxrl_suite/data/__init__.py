@@ -1,0 +1,1 @@
+"""Data of supervised experiments: bundled sets, generators, readers of standard files."""

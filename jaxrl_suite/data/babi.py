@@ -1,0 +1,185 @@
+"""Stories with questions: bAbI's file format, read and written, and stories as arrays.
+
+A file (Weston et al., 2015, arXiv 1502.05698) has a line a sentence, `id text`, or a question, `id
+question<tab>answer<tab>supporting ids`; ids begin at 1 in every story. The files of
+`tasks_1-20_v1-2.tar.gz` are read as they are: unpack it and pass the folder that holds
+`qa1_single-supporting-fact_train.txt` and the others (`.../en-10k`). What `babi_tasks` generates
+comes in the same format.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxrl_suite.experiment import ConfigError
+
+PAD = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """A question inside a story.
+
+    Attributes:
+      text: of it.
+      answer: one token; several words are joined by commas.
+      supports: ids of the lines that the answer follows from.
+    """
+
+    text: str
+    answer: str
+    supports: tuple[int, ...] = ()
+
+
+Story = list[str | Question]  # line by line; a line's id is its place, from 1
+
+
+def write(stories: Iterable[Story]) -> str:
+    """The contents of a file."""
+    lines = []
+    for story in stories:
+        for number, line in enumerate(story, 1):
+            if isinstance(line, Question):
+                ids = " ".join(map(str, line.supports))
+                lines.append(f"{number} {line.text}\t{line.answer}\t{ids}")
+            else:
+                lines.append(f"{number} {line}")
+    return "\n".join(lines) + "\n"
+
+
+def parse(text: str, name: str = "file") -> list[Story]:
+    """Stories of a file's contents.
+
+    Raises:
+      ValueError: for a line that is not of the format, with its number.
+    """
+    stories: list[Story] = []
+    for at, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        number, _, rest = line.strip().partition(" ")
+        if not number.isdigit() or not rest:
+            raise ValueError(f"{name}, line {at}: {line!r} does not begin with an id and text")
+        if int(number) == 1:
+            stories.append([])
+        if not stories or int(number) != len(stories[-1]) + 1:
+            raise ValueError(f"{name}, line {at}: id {number} does not follow the line before")
+        question, *more = (part.strip() for part in rest.split("\t"))
+        if more:
+            ids = tuple(map(int, more[1].split())) if len(more) > 1 else ()
+            stories[-1].append(Question(question, more[0], ids))
+        else:
+            stories[-1].append(rest)
+    return stories
+
+
+def read(folder: str | Path, task: int, part: str = "train") -> list[Story]:
+    """Stories of `qa<task>_*_<part>.txt` in `folder`.
+
+    Raises:
+      ConfigError: where there is no such file, saying which.
+    """
+    found = sorted(Path(folder).glob(f"qa{task}_*_{part}.txt"))
+    if not found:
+        raise ConfigError("folder", str(folder), f"put bAbI's qa{task}_..._{part}.txt there")
+    return parse(found[0].read_text(), found[0].name)
+
+
+def words(text: str) -> list[str]:
+    """Lower-case words without the final mark."""
+    return re.findall(r"[^\s.?!]+", text.lower())
+
+
+def vocabulary(*parts: Sequence[Story]) -> list[str]:
+    """All words and answers, sorted, behind "" for padding."""
+    found: set[str] = set()
+    for stories in parts:
+        for story in stories:
+            for line in story:
+                if isinstance(line, Question):
+                    found.update([*words(line.text), line.answer.lower()])
+                else:
+                    found.update(words(line))
+    return ["", *sorted(found)]
+
+
+class Arrays(NamedTuple):
+    """Stories as numbers, words by their place in a vocabulary.
+
+    Attributes:
+      sentences: `[N, S, L]` int32, 0 where there is none; the last S of a story.
+      questions: `[N, Q, K]` int32.
+      at: `[N, Q]` int32, sentences before the question.
+      answers: `[N, Q]` int32, 0 where there is no question.
+    """
+
+    sentences: np.ndarray
+    questions: np.ndarray
+    at: np.ndarray
+    answers: np.ndarray
+
+
+class Sizes(NamedTuple):
+    """Longest story in sentences, sentence in words, questions a story, question in words."""
+
+    sentences: int
+    words: int
+    questions: int
+    question_words: int
+
+
+def sizes(*parts: Sequence[Story], most_sentences: int = 1000) -> Sizes:
+    """What holds all stories, except that stories are cut to their last `most_sentences`."""
+    told = [[x for x in s if not isinstance(x, Question)] for part in parts for s in part]
+    asked = [[x for x in s if isinstance(x, Question)] for part in parts for s in part]
+    return Sizes(
+        min(max(map(len, told)), most_sentences),
+        max(len(words(x)) for story in told for x in story),
+        max(map(len, asked)),
+        max(len(words(x.text)) for story in asked for x in story),
+    )
+
+
+def arrays(stories: Sequence[Story], vocabulary: Sequence[str], sizes: Sizes) -> Arrays:
+    """Stories as arrays of the given sizes.
+
+    A story with more than `sizes.sentences` sentences keeps its last; questions asked before these are
+    left out.
+
+    Raises:
+      ValueError: for a word that is not in the vocabulary.
+    """
+    code = {word: i for i, word in enumerate(vocabulary)}
+    n, (s, length, q, k) = len(stories), sizes
+    made = Arrays(
+        np.zeros((n, s, length), np.int32),
+        np.zeros((n, q, k), np.int32),
+        np.zeros((n, q), np.int32),
+        np.zeros((n, q), np.int32),
+    )
+    try:
+        for i, story in enumerate(stories):
+            skipped = max(0, sum(not isinstance(line, Question) for line in story) - s)
+            told = asked = 0
+            for line in story:
+                if isinstance(line, Question):
+                    if told > skipped:
+                        ids = [code[w] for w in words(line.text)]
+                        made.questions[i, asked, : len(ids)] = ids
+                        made.at[i, asked] = told - skipped
+                        made.answers[i, asked] = code[line.answer.lower()]
+                        asked += 1
+                    continue
+                if told >= skipped:
+                    ids = [code[w] for w in words(line)]
+                    made.sentences[i, told - skipped, : len(ids)] = ids
+                told += 1
+    except KeyError as error:
+        raise ValueError(f"word {error.args[0]!r}: not in the vocabulary") from None
+    return made

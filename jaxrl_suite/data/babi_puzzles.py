@@ -1,0 +1,240 @@
+"""bAbI's families that do not need the world of `babi_world`: 4 and 15 to 20."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+
+from jaxrl_suite.data.babi import Question, Story
+from jaxrl_suite.data.babi_world import GET, MOVE, PEOPLE, ROOMS, pick
+
+NORTH, EAST, SOUTH, WEST = (0, 1), (1, 0), (0, -1), (-1, 0)
+DIRECTIONS = {"north": NORTH, "east": EAST, "south": SOUTH, "west": WEST}
+OPPOSITE = {"north": "south", "south": "north", "east": "west", "west": "east"}
+SPECIES = {"mouse": "mice", "sheep": "sheep", "wolf": "wolves", "cat": "cats"}
+NAMES = ("Gertrude", "Winona", "Jessica", "Emily")
+KINDS = ("swan", "lion", "frog", "rhino")
+COLORS = ("gray", "white", "yellow", "green")
+OWNERS = ("Lily", "Bernhard", "Greg", "Julius", "Brian")
+SHAPES = ("square", "rectangle", "triangle", "sphere")
+SHADES = ("red", "blue", "pink", "yellow")
+RELATIONS = {
+    "above": (0, 1),
+    "below": (0, -1),
+    "to the left of": (-1, 0),
+    "to the right of": (1, 0),
+}
+# from large to small
+CONTAINERS = ("suitcase", "container", "box", "chest", "box of chocolates", "chocolate")
+MOTIVES = {
+    "hungry": ("kitchen", "apple"),
+    "thirsty": ("kitchen", "milk"),
+    "bored": ("garden", "football"),
+    "tired": ("bedroom", "pajamas"),
+}
+
+
+def two_relations(rng: np.random.Generator) -> Story:
+    """4: three rooms in a row; "What is the bathroom east of?" or "What is west of the kitchen?" """
+    a, b, c = (ROOMS[i] for i in rng.permutation(len(ROOMS))[:3])
+    toward = pick(rng, ("north", "east"))
+    back = OPPOSITE[toward]
+
+    def fact(behind: str, ahead: str) -> str:
+        if rng.random() < 0.5:
+            return f"The {ahead} is {toward} of the {behind}."
+        return f"The {behind} is {back} of the {ahead}."
+
+    pairs = [(a, b), (b, c)]
+    order = rng.permutation(2)
+    lines: Story = [fact(*pairs[i]) for i in order]
+    i = int(rng.integers(2))
+    behind, ahead = pairs[i]
+    text, answer = pick(
+        rng,
+        [
+            (f"What is {toward} of the {behind}?", ahead),
+            (f"What is {back} of the {ahead}?", behind),
+            (f"What is the {ahead} {toward} of?", behind),
+            (f"What is the {behind} {back} of?", ahead),
+        ],
+    )
+    return [*lines, Question(text, answer, (int(np.flatnonzero(order == i)[0]) + 1,))]
+
+
+def deduction(rng: np.random.Generator) -> Story:
+    """15: "Wolves are afraid of mice. Gertrude is a wolf. What is gertrude afraid of?" """
+    species = list(SPECIES)
+    fears = {s: pick(rng, [o for o in species if o != s]) for s in species}
+    kind = {name: pick(rng, species) for name in NAMES}
+    facts = [("fear", s) for s in species] + [("is", name) for name in NAMES]
+    lines: Story = []
+    at = {}
+    for i in rng.permutation(len(facts)):
+        what, who = facts[i]
+        if what == "fear":
+            lines.append(f"{SPECIES[who].capitalize()} are afraid of {SPECIES[fears[who]]}.")
+        else:
+            lines.append(f"{who} is a {kind[who]}.")
+        at[who] = len(lines)
+    for i in rng.permutation(len(NAMES)):
+        name = NAMES[i]
+        ids = tuple(sorted((at[name], at[kind[name]])))
+        lines.append(Question(f"What is {name} afraid of?", fears[kind[name]], ids))
+    return lines
+
+
+def induction(rng: np.random.Generator) -> Story:
+    """16: "Lily is a swan. Lily is white. Greg is a swan. What color is Greg?" """
+    color = dict(zip(KINDS, (COLORS[i] for i in rng.permutation(4)), strict=True))
+    owners = [OWNERS[i] for i in rng.permutation(5)]
+    asked, shown = owners[:2]
+    kind = {name: pick(rng, KINDS) for name in owners}
+    kind[asked] = kind[shown]
+    facts = [(name, what) for name in owners for what in ("kind", "color")]
+    facts.remove((asked, "color"))
+    lines: Story = []
+    at = {}
+    for i in rng.permutation(len(facts)):
+        name, what = facts[i]
+        text = f"a {kind[name]}" if what == "kind" else color[kind[name]]
+        lines.append(f"{name} is {text}.")
+        at[name, what] = len(lines)
+    ids = at[asked, "kind"], at[shown, "kind"], at[shown, "color"]
+    return [*lines, Question(f"What color is {asked}?", color[kind[asked]], tuple(sorted(ids)))]
+
+
+def positions(rng: np.random.Generator) -> Story:
+    """17: two facts about three shapes, eight questions "Is the red sphere below the pink square?" """
+    shapes = [SHAPES[i] for i in rng.permutation(4)[:3]]
+    shades = [SHADES[i] for i in rng.permutation(4)[:3]]
+    plain = rng.random(3) < 0.25
+    names = [s if p else f"{c} {s}" for s, c, p in zip(shapes, shades, plain, strict=True)]
+    steps = list(RELATIONS.items())
+
+    # a walk over the grid: each shape one step from the one before, none on another
+    first = pick(rng, steps)
+    second = pick(rng, [s for s in steps if s[1] != (-first[1][0], -first[1][1])])
+    place = {names[0]: (0, 0), names[1]: first[1]}
+    place[names[2]] = (first[1][0] + second[1][0], first[1][1] + second[1][1])
+    opposite = dict(
+        zip(RELATIONS, ("below", "above", "to the right of", "to the left of"), strict=True)
+    )
+
+    lines: Story = []
+    for (relation, _), a, b in ((first, names[1], names[0]), (second, names[2], names[1])):
+        if rng.random() < 0.5:
+            lines.append(f"The {a} is {relation} the {b}.")
+        else:
+            lines.append(f"The {b} is {opposite[relation]} the {a}.")
+    for _ in range(8):
+        a, b = (names[i] for i in rng.permutation(3)[:2])
+        gap = (place[a][0] - place[b][0], place[a][1] - place[b][1])
+        relation = pick(rng, list(RELATIONS))
+        x, y = RELATIONS[relation]
+        answer = "yes" if gap[0] * x + gap[1] * y > 0 else "no"
+        ids = (1,) if {a, b} == set(names[:2]) else (2,) if {a, b} == set(names[1:]) else (1, 2)
+        lines.append(Question(f"Is the {a} {relation} the {b}?", answer, ids))
+    return lines
+
+
+def sizes(rng: np.random.Generator) -> Story:
+    """18: chains of "The box is bigger than the chest", "Does the chest fit in the suitcase?" """
+    large = sorted(rng.permutation(len(CONTAINERS))[:5])
+    names = [CONTAINERS[i] for i in large]
+    lines: Story = []
+    at = {}
+    for i in rng.permutation(len(names) - 1):
+        a, b = names[i], names[i + 1]
+        text = pick(rng, (f"The {a} is bigger than the {b}.", f"The {b} fits inside the {a}."))
+        lines.append(text)
+        at[int(i)] = len(lines)
+    for _ in range(5):
+        i = int(rng.integers(len(names) - 2))
+        ids = tuple(sorted((at[i], at[i + 1])))
+        big, small = names[i], names[i + 2]
+        first, second = (big, small) if rng.random() < 0.5 else (small, big)
+        if rng.random() < 0.5:
+            text, yes = f"Is the {first} bigger than the {second}?", first == big
+        else:
+            text, yes = f"Does the {first} fit in the {second}?", first == small
+        lines.append(Question(text, "yes" if yes else "no", ids))
+    return lines
+
+
+def path(rng: np.random.Generator) -> Story:
+    """19: "How do you go from the kitchen to the garden?", two steps, five rooms told of."""
+    while True:
+        rooms = [ROOMS[i] for i in rng.permutation(len(ROOMS))]
+        place = {rooms[0]: (0, 0)}
+        links: list[tuple[str, str, str]] = []  # a is <direction> of b
+        for room in rooms[1:]:
+            base, direction = pick(rng, list(place)), pick(rng, list(DIRECTIONS))
+            step = DIRECTIONS[direction]
+            at = (place[base][0] + step[0], place[base][1] + step[1])
+            if at in place.values():
+                break
+            place[room] = at
+            links.append((room, direction, base))
+        if len(place) < len(rooms):
+            continue
+        ends = [(a, b) for a, b in permutations(rooms, 2) if len(_route(links, a, b)) == 2]
+        if ends:
+            break
+    start, goal = pick(rng, ends)
+    route = _route(links, start, goal)
+    order = rng.permutation(len(links))
+    lines: Story = []
+    at_line = {}
+    for i in order:
+        a, direction, b = links[i]
+        if rng.random() < 0.5:
+            a, direction, b = b, OPPOSITE[direction], a
+        lines.append(f"The {a} is {direction} of the {b}.")
+        at_line[int(i)] = len(lines)
+    answer = ",".join(direction[0] for direction, _ in route)
+    ids = tuple(at_line[i] for _, i in route)
+    return [*lines, Question(f"How do you go from the {start} to the {goal}?", answer, ids)]
+
+
+def _route(links: list[tuple[str, str, str]], start: str, goal: str) -> list[tuple[str, int]]:
+    """The only way, as directions and links: links make a tree."""
+    frontier: list[tuple[str, list[tuple[str, int]]]] = [(start, [])]
+    seen = {start}
+    for room, way in frontier:
+        if room == goal:
+            return way
+        for i, (a, direction, b) in enumerate(links):
+            for here, there, to in ((b, a, direction), (a, b, OPPOSITE[direction])):
+                if here == room and there not in seen:
+                    seen.add(there)
+                    frontier.append((there, [*way, (to, i)]))
+    raise AssertionError("links make a tree of all rooms")
+
+
+def motives(rng: np.random.Generator) -> Story:
+    """20: "Sumit is tired. Where will sumit go?" and why somebody went or took something."""
+    feels = {name: pick(rng, list(MOTIVES)) for name in PEOPLE}
+    stage = dict.fromkeys(PEOPLE, 0)  # felt, gone, got
+    said: dict[str, int] = {}
+    lines: Story = []
+    while any(s < 3 for s in stage.values()):
+        person = pick(rng, [p for p in PEOPLE if stage[p] < 3])
+        room, thing = MOTIVES[feels[person]]
+        stage[person] += 1
+        if stage[person] == 1:
+            lines.append(f"{person} is {feels[person]}.")
+            said[person] = len(lines)
+            ids = (said[person],)
+            lines.append(Question(f"Where will {person} go?", room, ids))
+        elif stage[person] == 2:
+            lines.append(f"{person} {pick(rng, MOVE)} the {room}.")
+            ids = (said[person],)
+            lines.append(Question(f"Why did {person} go to the {room}?", feels[person], ids))
+        else:
+            there = pick(rng, (" there", ""))
+            lines.append(f"{person} {pick(rng, GET)} the {thing}{there}.")
+            ids = (said[person],)
+            lines.append(Question(f"Why did {person} get the {thing}?", feels[person], ids))
+    return lines

@@ -1,0 +1,1 @@
+"""Loss surfaces: spherical spin glasses, their theory, curvature, and annealing."""

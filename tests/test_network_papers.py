@@ -1,0 +1,141 @@
+"""The experiments of the network papers, end to end through the runner at a tiny scale."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from experiments import entnet, fft_conv, long_memory, loss_surfaces
+from jaxrl_suite import runner
+from jaxrl_suite.data import babi, babi_tasks
+from jaxrl_suite.experiment import ConfigError
+from jaxrl_suite.runner.curves import Curves
+
+TINY_CONV = fft_conv.Config(num_updates=2, steps=2, batch_size=8, kernels=(3, 5), channels=(2, 3))
+TINY_MEMORY = long_memory.Config(delay=5, features=6, num_updates=2, steps=2, batch_size=4)
+
+TINY_SURFACE = loss_surfaces.Config(runs=4, num_updates=2, steps=3, size=5, hidden=3)
+
+TINY_READER = entnet.Config(
+    longest=6, test_lengths=(4, 8), num_updates=2, steps=2, batch_size=8, features=4, questions=40
+)
+
+
+def train(spec, config, out, seeds=2):
+    options = runner.Options(
+        out=out, seeds=seeds, log_every=1, plots=False, video=False, tensorboard=False
+    )
+    summary = runner.run(spec, config, options)
+    assert json.loads((out / "summary.json").read_text()) == summary
+    return Curves.read(out)
+
+
+def same(a, b, tolerance=1e-4):
+    for name in a.metrics:
+        np.testing.assert_allclose(a.metrics[name], b.metrics[name], rtol=tolerance, atol=1e-5)
+
+
+def test_fft_conv_learns_the_same_by_both_methods(tmp_path):
+    runs = [
+        train(fft_conv.EXPERIMENT, dataclasses.replace(TINY_CONV, method=method), tmp_path / method)
+        for method in ("fft", "direct")
+    ]
+    same(*runs, tolerance=2e-3)
+    assert {"loss", "train_accuracy", "eval/accuracy"} <= set(runs[0].metrics)
+
+
+@pytest.mark.parametrize(
+    ("core", "task", "more"),
+    [
+        ("orthogonal", "copy", {"penalty": 0.1, "vary": True}),
+        ("cayley", "addition", {"pool": True}),
+        ("lstm", "copy", {}),
+    ],
+)
+def test_long_memory_runs(tmp_path, core, task, more):
+    config = dataclasses.replace(TINY_MEMORY, core=core, task=task, **more)
+    curves = train(long_memory.EXPERIMENT, config, tmp_path / core)
+    assert "eval/relative_loss" in curves.metrics
+    assert ("recalled" in curves.metrics) == (task == "copy")
+
+
+@pytest.mark.parametrize(
+    ("system", "method", "metric"),
+    [("spins", "annealing", "eval/minima"), ("network", "annealing", "eval/correlation")],
+)
+def test_loss_surfaces_run(tmp_path, system, method, metric):
+    config = dataclasses.replace(TINY_SURFACE, system=system, method=method)
+    curves = train(loss_surfaces.EXPERIMENT, config, tmp_path)
+    assert np.isfinite(curves.metrics[metric][:, -1]).all()
+
+
+@pytest.mark.parametrize(
+    ("more", "metric"),
+    [
+        ({"shortest": 4, "tie_keys": True}, "eval/error_8"),
+        ({"data": "babi", "task": 6, "tie_keys": True, "tied": ("Mary", "John")}, "eval/error"),
+        ({"data": "babi", "task": 19, "model": "lstm"}, "eval/kept_error"),
+    ],
+)
+def test_entnet_runs(tmp_path, more, metric):
+    curves = train(entnet.EXPERIMENT, dataclasses.replace(TINY_READER, **more), tmp_path)
+    values = curves.metrics[metric][:, -1]
+    assert ((values >= 0) & (values <= 1)).all()
+
+
+def test_entnet_reads_the_original_files(tmp_path):
+    for part, seed in (("train", 0), ("test", 1)):
+        text = babi.write(babi_tasks.stories(1, 8, seed))
+        (tmp_path / f"qa1_single-supporting-fact_{part}.txt").write_text(text)
+    config = dataclasses.replace(TINY_READER, data="babi", folder=str(tmp_path))
+    assert "eval/error" in train(entnet.EXPERIMENT, config, tmp_path / "run", seeds=1).metrics
+
+
+def test_seeds_do_not_depend_on_those_beside_them(tmp_path):
+    config = dataclasses.replace(TINY_MEMORY, core="expm")
+    two = train(long_memory.EXPERIMENT, config, tmp_path / "two")
+    one = train(long_memory.EXPERIMENT, config, tmp_path / "one", seeds=1)
+    for name, values in one.metrics.items():
+        np.testing.assert_allclose(values[0], two.metrics[name][0], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("spec", "config", "changes", "field"),
+    [
+        (fft_conv.EXPERIMENT, TINY_CONV, {"method": "fast"}, "method"),
+        (fft_conv.EXPERIMENT, TINY_CONV, {"kernels": (3,)}, "kernels"),
+        (fft_conv.EXPERIMENT, TINY_CONV, {"data": "mnist"}, "folder"),
+        (fft_conv.EXPERIMENT, TINY_CONV, {"batch_size": 0}, "batch_size"),
+        (long_memory.EXPERIMENT, TINY_MEMORY, {"task": "sort"}, "task"),
+        (long_memory.EXPERIMENT, TINY_MEMORY, {"core": "rnn"}, "core"),
+        (long_memory.EXPERIMENT, TINY_MEMORY, {"delay": 0}, "delay"),
+        (long_memory.EXPERIMENT, TINY_MEMORY, {"core": "gru", "pool": True}, "pool"),
+        (long_memory.EXPERIMENT, TINY_MEMORY, {"core": "expm", "penalty": 1.0}, "penalty"),
+        (long_memory.EXPERIMENT, TINY_MEMORY, {"task": "addition", "vary": True}, "vary"),
+        (entnet.EXPERIMENT, TINY_READER, {"data": "cbt"}, "data"),
+        (entnet.EXPERIMENT, TINY_READER, {"data": "babi", "task": 0}, "task"),
+        (entnet.EXPERIMENT, TINY_READER, {"model": "gru"}, "model"),
+        (entnet.EXPERIMENT, TINY_READER, {"longest": 3}, "longest"),
+        (entnet.EXPERIMENT, TINY_READER, {"shortest": 9}, "shortest"),
+        (entnet.EXPERIMENT, TINY_READER, {"test_lengths": (2,)}, "test_lengths"),
+        (entnet.EXPERIMENT, TINY_READER, {"data": "babi", "tied": ("Bob",)}, "tied"),
+        (entnet.EXPERIMENT, TINY_READER, {"data": "babi", "folder": "nowhere"}, "folder"),
+        (loss_surfaces.EXPERIMENT, TINY_SURFACE, {"system": "glass"}, "system"),
+        (
+            loss_surfaces.EXPERIMENT,
+            TINY_SURFACE,
+            {"system": "network", "method": "langevin"},
+            "method",
+        ),
+        (loss_surfaces.EXPERIMENT, TINY_SURFACE, {"order": 5}, "order"),
+        (loss_surfaces.EXPERIMENT, TINY_SURFACE, {"size": 1}, "size"),
+        (loss_surfaces.EXPERIMENT, TINY_SURFACE, {"share": 0.0}, "share"),
+        (loss_surfaces.EXPERIMENT, TINY_SURFACE, {"temperature": 0.0}, "temperature"),
+    ],
+)
+def test_bad_settings_are_named(spec, config, changes, field):
+    with pytest.raises(ConfigError, match=f"^{field}="):
+        spec.build(dataclasses.replace(config, **changes))
