@@ -22,7 +22,8 @@ import jax
 
 from jaxrl_suite.runner import machine
 
-RESULTS = Path(__file__).resolve().parents[1] / "docs" / "results"
+COMMITTED = Path(__file__).resolve().parents[1] / "docs" / "results"
+RESULTS = Path(os.environ.get("JAXRL_BENCH_RESULTS", COMMITTED))
 
 
 def interleave(
@@ -99,7 +100,7 @@ def write(
       rows: of it, as text.
       notes: what was measured and how, in a sentence or two.
       data: the same and more as numbers.
-      folder: where to, `docs/results` of the checkout by default.
+      folder: where to; by default `JAXRL_BENCH_RESULTS`, or else `docs/results` of the checkout.
     """
     folder = RESULTS if folder is None else folder
     folder.mkdir(parents=True, exist_ok=True)

@@ -64,9 +64,11 @@ def main(argv: list[str] | None = None) -> None:
     made = {name: training(name, options.env, options.features) for name in BONUSES}
     steps = made["none"][1]
     times = _harness.interleave({name: run for name, (run, _) in made.items()}, options.repeats)
-    rows = []
+    rows, ratios = [], {}
     for name in BONUSES:
         ratio = [t / none - 1 for t, none in zip(times[name], times["none"], strict=True)]
+        speed = [none / t for t, none in zip(times[name], times["none"], strict=True)]
+        ratios[f"{name}: speed that is left"] = _harness.spread(speed)
         cost = {key: 100 * value for key, value in _harness.spread(ratio).items()}
         shown = f"{cost['median']:.0f}% ({cost['min']:.0f} to {cost['max']:.0f})"
         rate = steps / _harness.spread(times[name])["median"]
@@ -79,7 +81,7 @@ def main(argv: list[str] | None = None) -> None:
         rows=rows,
         notes=f"{options.env}, one seed, embeddings of {options.features}, {UPDATES} updates a "
         f"repeat, {options.repeats} interleaved repeats, medians; compilation not counted.",
-        data={"env": options.env, "features": options.features, "seconds": times},
+        data={"env": options.env, "features": options.features, "ratios": ratios, "seconds": times},
     )
 
 

@@ -109,7 +109,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args(argv)
 
-    rows, data = [], {}
+    rows: list[list[str]] = []
+    data: dict[str, Any] = {}
+    ratios: dict[str, Any] = {}
     for games in options.games:
         candidates = {"games": played(games)}
         for turns in (False, True):
@@ -126,17 +128,19 @@ def main(argv: list[str] | None = None) -> None:
                 "learning": _difference(times[f"none, {name}"], times[f"rollout, {name}"]),
                 "E3B": _difference(times[f"e3b, {name}"], times[f"none, {name}"]),
             }
-            gain = zip(times["none, together"], times[f"none, {name}"], strict=True)
+            gained = zip(times["none, together"], times[f"none, {name}"], strict=True)
             middle = {
                 bonus: _harness.spread(times[f"{bonus}, {name}"])["median"]
                 for bonus in ("none", "e3b")
             }
             rate = [games * LENGTH / seconds for seconds in middle.values()]
+            gain = _harness.spread([a / b for a, b in gained])
+            ratios[f"{games} games, {name}: of together"] = gain
             rows.append(
                 [
                     f"{games}, {name}",
                     *(f"{x:,.0f}" for x in rate),
-                    _harness.show_ratio(_harness.spread([a / b for a, b in gain])),
+                    _harness.show_ratio(gain),
                     *(f"{1e3 * _harness.spread(part)['median']:.0f}" for part in parts.values()),
                 ]
             )
@@ -160,7 +164,7 @@ def main(argv: list[str] | None = None) -> None:
         "policy. Milliseconds of an update by difference of medians: random play in a jitted scan, what "
         "the policy adds to it, what learning adds, what E3B adds. "
         f"{options.repeats} interleaved repeats, medians (min to max).",
-        data={"length": LENGTH, "seconds": data},
+        data={"length": LENGTH, "ratios": ratios, "seconds": data},
     )
 
 

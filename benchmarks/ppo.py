@@ -99,8 +99,13 @@ def main(argv: list[str] | None = None) -> None:
     times = _harness.interleave(candidates, options.repeats)
     rows = []
 
+    ratios = {}
+
     def row(name: str, rates: list[float], ratio: list[float] | None) -> None:
-        shown = "-" if ratio is None else _harness.show_ratio(_harness.spread(ratio))
+        shown = "-"
+        if ratio is not None:
+            ratios[name] = _harness.spread(ratio)
+            shown = _harness.show_ratio(ratios[name])
         rows.append([name, f"{_harness.spread(rates)['median'] / 1e3:.0f} k", shown])
 
     row("one seed", [steps / t for t in times["one"]], None)
@@ -122,7 +127,12 @@ def main(argv: list[str] | None = None) -> None:
         f"steps, {SETTINGS['epochs']} epochs x {SETTINGS['minibatches']} minibatches, {steps:,} "
         f"steps a repeat, {options.repeats} interleaved repeats, medians; compilation not counted. "
         "Ours bootstraps from the final observation at every truncation, rejax does not.",
-        data={"settings": SETTINGS, "seconds": times, "rejax_seconds": peer_seconds},
+        data={
+            "settings": SETTINGS,
+            "ratios": ratios,
+            "seconds": times,
+            "rejax_seconds": peer_seconds,
+        },
     )
 
 

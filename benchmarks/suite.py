@@ -1,0 +1,121 @@
+"""Every benchmark in one go, on one page, beside the results that are committed.
+
+    jaxrl bench                    # hours on two cores: all of them as committed
+    jaxrl bench --quick            # a few minutes: few sizes, few repeats
+    jaxrl bench --only ppo e3b_update
+
+Each runs in a process of its own. Tables and numbers go to `--out`, one page `report.md` on top of
+them. It begins with the ratios that differ most from `docs/results`: ratios, because seconds differ
+from machine to machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks import _harness
+
+# arguments of the quick form; benchmarks that draw figures of earlier runs are not among them
+QUICK = {
+    "environments": "--levels Empty-8x8 DoorKey-8x8 FourRooms --repeats 3 --seconds 0.1",
+    "e3b_update": "--dims 64 512 --repeats 3",
+    "bonus_cost": "--repeats 1",
+    "ppo": "--repeats 2",
+    "fft_conv": "--repeats 1",
+    "nethack_pool": "--games 64 --repeats 1",
+    "nethack_training": "--games 64 --repeats 1",
+}
+RATIOS = ("ratio", "ratios", "of_alone")  # under these names a spread tells how fast, relative
+LABELS = ("level", "dim", "shape")  # by these an item of a list is known
+WORSE = 0.8  # of what is committed
+
+
+def ratios(record: Any, where: tuple[str, ...] = (), inside: bool = False) -> Iterator[Any]:
+    """`(name, spread)` of every ratio in a benchmark's numbers."""
+    if isinstance(record, dict):
+        if inside and {"median", "min", "max"} <= set(record):
+            yield ", ".join(where), record
+            return
+        for key, value in record.items():
+            named = where if key in RATIOS else (*where, key)
+            yield from ratios(value, named, inside or key in RATIOS)
+    elif isinstance(record, list):
+        for item in record:
+            if isinstance(item, dict):
+                label = next((f"{name} {item[name]}" for name in LABELS if name in item), "")
+                yield from ratios(item, (*where[:-1], label), inside)
+
+
+def compared(name: str, folder: Path, committed: Path = _harness.COMMITTED) -> list[list[Any]]:
+    """Rows of ratio, its spread now, its committed spread, and the one's median over the other's."""
+    found = sorted(folder.rglob(f"{name}.json"))
+    before = sorted(committed.rglob(f"{name}.json"))
+    if not found or not before:
+        return []
+    now, then = (dict(ratios(json.loads(paths[0].read_text()))) for paths in (found, before))
+    return [
+        [f"{name}: {what}", spread, then[what], spread["median"] / then[what]["median"]]
+        for what, spread in now.items()
+        if what in then and then[what]["median"]
+    ]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs them and writes the page. Returns 1 if one failed."""
+    parser = argparse.ArgumentParser(prog="jaxrl bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few sizes, few repeats")
+    parser.add_argument("--all", action="store_true", help="all of them, as without it")
+    parser.add_argument("--only", nargs="+", default=list(QUICK), choices=QUICK)
+    parser.add_argument("--out", type=Path, default=Path("runs/bench"))
+    options = parser.parse_args(argv)
+    options.out.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "JAXRL_BENCH_RESULTS": str(options.out.resolve())}
+
+    failed, pages, rows = [], [], []
+    for at, name in enumerate(options.only):
+        arguments = QUICK[name].split() if options.quick else []
+        print(f"[{at + 1}/{len(options.only)}] {name} {' '.join(arguments)}", flush=True)
+        start = time.perf_counter()
+        command = [sys.executable, "-m", f"benchmarks.{name}", *arguments]
+        if subprocess.run(command, env=environment, check=False).returncode:
+            failed.append(name)
+            continue
+        print(f"    {time.perf_counter() - start:.0f} s", flush=True)
+        rows += compared(name, options.out)
+        page = sorted(options.out.rglob(f"{name}.md"))
+        pages.append(page[0].read_text().replace("# ", "## ", 1) if page else "")
+
+    rows.sort(key=lambda row: row[-1])
+    shown = [
+        [what, _harness.show_ratio(now), _harness.show_ratio(then), f"{change:.2f}"]
+        for what, now, then, change in rows
+    ]
+    worse = [row for row in rows if row[-1] < WORSE]
+    header = ["ratio", "now (min to max)", "committed", "now / committed"]
+    text = [
+        "# Benchmarks",
+        "",
+        f"{len(worse)} of {len(rows)} ratios are below {WORSE} of what is committed."
+        + (f" Failed: {', '.join(failed)}." if failed else ""),
+        "",
+        _harness.table(header, shown),
+        "",
+        *pages,
+    ]
+    (options.out / "report.md").write_text("\n".join(text))
+    for row in shown[: max(5, len(worse))]:
+        print(" | ".join(row))
+    print(f"{text[2]} Wrote {options.out / 'report.md'}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

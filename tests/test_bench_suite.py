@@ -1,0 +1,57 @@
+"""The page of all benchmarks: which ratios it finds, and how it compares them."""
+
+from __future__ import annotations
+
+import json
+
+from benchmarks import _harness, suite
+
+RECORD = {
+    "benchmark": "x",
+    "seconds": {"a": [1.0, 2.0]},
+    "results": [
+        {
+            "dim": 64,
+            "ratio": {"median": 2.0, "min": 1.0, "max": 3.0},
+            "milliseconds": {"median": 9},
+        },
+        {"dim": 128, "ratio": {"median": 4.0, "min": 4.0, "max": 4.0}},
+        {"level": "L", "ratios": {"ours / theirs": {"median": 5.0, "min": 4.0, "max": 6.0}}},
+    ],
+    "pool/16": {"of_alone": {"median": 0.5, "min": 0.4, "max": 0.6}},
+}
+
+
+def test_ratios_are_found_wherever_they_are():
+    found = {name: spread["median"] for name, spread in suite.ratios(RECORD)}
+    assert found == {"dim 64": 2.0, "dim 128": 4.0, "level L, ours / theirs": 5.0, "pool/16": 0.5}
+
+
+def test_every_committed_benchmark_of_the_suite_has_ratios_to_compare_with():
+    for name in ("environments", "e3b_update", "nethack_pool"):
+        (path,) = _harness.COMMITTED.rglob(f"{name}.json")
+        assert dict(suite.ratios(json.loads(path.read_text()))), name
+
+
+def test_what_got_slower_is_said(tmp_path):
+    (tmp_path / "then").mkdir()
+    (tmp_path / "now").mkdir()
+    (tmp_path / "then" / "x.json").write_text(json.dumps(RECORD))
+    now = json.loads(json.dumps(RECORD))
+    now["results"][1]["ratio"]["median"] = 1.0
+    (tmp_path / "now" / "x.json").write_text(json.dumps(now))
+    rows = suite.compared("x", tmp_path / "now", tmp_path / "then")
+    changes = {name: change for name, _, _, change in rows}
+    assert changes.pop("x: dim 128") == 0.25 and set(changes.values()) == {1.0}
+    assert suite.compared("y", tmp_path / "now", tmp_path / "then") == []
+
+
+def test_runs_benchmarks_and_writes_one_page(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(suite, "QUICK", {"e3b_update": "--dims 8 --envs 2 --steps 4"})
+    assert suite.main(["--quick", "--only", "e3b_update", "--out", str(tmp_path)]) == 0
+    page = (tmp_path / "report.md").read_text()
+    assert "## E3B: blocked update" in page and (tmp_path / "e3b_update.json").exists()
+    assert "report.md" in capsys.readouterr().out
+    monkeypatch.setattr(suite, "QUICK", {"e3b_update": "--no-such-option"})
+    assert suite.main(["--quick", "--only", "e3b_update", "--out", str(tmp_path)]) == 1
+    assert "Failed: e3b_update" in (tmp_path / "report.md").read_text()
