@@ -144,13 +144,14 @@ def test_bench_passes_its_options_on(tmp_path, monkeypatch, capsys):
     (package / "suite.py").write_text("def main(argv):\n    print('suite', argv)\n")
     (package / "speed.py").write_text("def main(argv):\n    print('speed', argv)\n    return 3\n")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.delitem(sys.modules, "benchmarks", raising=False)
+    loaded = {name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] == "benchmarks"}
     assert cli.main(["bench", "speed", "--fast", "1"]) == 3
     assert cli.main(["bench", "--fast"]) == 0
     assert capsys.readouterr().out == "speed ['--fast', '1']\nsuite ['--fast']\n"
     assert "did you mean speed?" in fails(capsys, "bench", "sped")
     for name in [n for n in sys.modules if n.split(".")[0] == "benchmarks"]:
         del sys.modules[name]
+    sys.modules.update(loaded)
 
 
 def test_default_output_folder(tmp_path, monkeypatch):
