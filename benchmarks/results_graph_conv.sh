@@ -20,4 +20,9 @@ run 1438-chebyshev --train-size 1438 --model chebyshev --knots 4
 run topics-spectral --data topics --rank 0.02 --num-updates 50
 run topics-dense --data topics --rank 0.02 --num-updates 50 --model dense
 
-.venv/bin/jaxrl bench graph_conv
+for size in 200 1438; do
+  .venv/bin/jaxrl report runs/results/graph_conv-$size-* --metric loss eval/accuracy eval/overlap \
+    eval/parameters --out docs/results/graph_conv/digits-$size
+done
+.venv/bin/jaxrl report runs/results/graph_conv-topics-* --metric loss eval/accuracy \
+  --out docs/results/graph_conv/topics
