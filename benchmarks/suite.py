@@ -30,6 +30,7 @@ QUICK = {
     "bonus_cost": "--repeats 1",
     "ppo": "--repeats 2",
     "fft_conv": "--repeats 1",
+    "network_training": "--repeats 2",
     "nethack_pool": "--games 64 --repeats 1",
     "nethack_training": "--games 64 --repeats 1",
 }

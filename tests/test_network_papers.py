@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from experiments import entnet, fft_conv, long_memory, loss_surfaces
+from experiments import entnet, fft_conv, graph_conv, long_memory, loss_surfaces
 from jaxrl_suite import runner
 from jaxrl_suite.data import babi, babi_tasks
 from jaxrl_suite.experiment import ConfigError
@@ -22,6 +22,7 @@ TINY_SURFACE = loss_surfaces.Config(runs=4, num_updates=2, steps=3, size=5, hidd
 TINY_READER = entnet.Config(
     longest=6, test_lengths=(4, 8), num_updates=2, steps=2, batch_size=8, features=4, questions=40
 )
+TINY_GRAPH = graph_conv.Config(num_updates=2, steps=2, batch_size=8, channels=(2, 3), knots=4)
 
 
 def train(spec, config, out, seeds=2):
@@ -94,6 +95,48 @@ def test_entnet_reads_the_original_files(tmp_path):
     assert "eval/error" in train(entnet.EXPERIMENT, config, tmp_path / "run", seeds=1).metrics
 
 
+@pytest.mark.parametrize(
+    ("more", "metric"),
+    [
+        ({"hidden": 5, "dropout": 0.5, "train_size": 50}, "eval/overlap"),
+        ({"graph": "supervised", "data": "wine", "stride": 1, "kept": 0.5}, "eval/accuracy"),
+        ({"model": "chebyshev", "graph": "local"}, "eval/overlap"),
+        ({"model": "grid"}, "eval/accuracy"),
+    ],
+)
+def test_graph_conv_runs(tmp_path, more, metric):
+    curves = train(graph_conv.EXPERIMENT, dataclasses.replace(TINY_GRAPH, **more), tmp_path)
+    values = curves.metrics[metric][:, -1]
+    assert ((values >= 0) & (values <= 1)).all()
+
+
+def test_dense_network_has_as_many_parameters(tmp_path):
+    found = {
+        model: train(
+            graph_conv.EXPERIMENT,
+            dataclasses.replace(TINY_GRAPH, model=model, channels=(8, 16)),
+            tmp_path / model,
+            seeds=1,
+        ).metrics["eval/parameters"][0, -1]
+        for model in ("spectral", "dense")
+    }
+    assert found["dense"] == pytest.approx(found["spectral"], rel=0.05)
+
+
+def test_molecules_are_a_regression(tmp_path):
+    rng = np.random.default_rng(0)
+    for part in ("training", "test"):
+        rows = "".join(
+            f"M,{rng.normal():.3f},{','.join(map(str, rng.integers(5, size=9)))}\n"
+            for _ in range(30)
+        )
+        header = "MOLECULE,Act," + ",".join(f"D_{i}" for i in range(9)) + "\n"
+        (tmp_path / f"DPP4_{part}_disguised.csv").write_text(header + rows)
+    config = dataclasses.replace(TINY_GRAPH, data="merck", folder=str(tmp_path), rank=0.2)
+    curves = train(graph_conv.EXPERIMENT, config, tmp_path / "run")
+    assert "eval/squared_correlation" in curves.metrics
+
+
 def test_seeds_do_not_depend_on_those_beside_them(tmp_path):
     config = dataclasses.replace(TINY_MEMORY, core="expm")
     two = train(long_memory.EXPERIMENT, config, tmp_path / "two")
@@ -123,6 +166,12 @@ def test_seeds_do_not_depend_on_those_beside_them(tmp_path):
         (entnet.EXPERIMENT, TINY_READER, {"test_lengths": (2,)}, "test_lengths"),
         (entnet.EXPERIMENT, TINY_READER, {"data": "babi", "tied": ("Bob",)}, "tied"),
         (entnet.EXPERIMENT, TINY_READER, {"data": "babi", "folder": "nowhere"}, "folder"),
+        (graph_conv.EXPERIMENT, TINY_GRAPH, {"graph": "tree"}, "graph"),
+        (graph_conv.EXPERIMENT, TINY_GRAPH, {"model": "gcn"}, "model"),
+        (graph_conv.EXPERIMENT, TINY_GRAPH, {"data": "wine", "graph": "grid"}, "data"),
+        (graph_conv.EXPERIMENT, TINY_GRAPH, {"kept": 0.0}, "kept"),
+        (graph_conv.EXPERIMENT, TINY_GRAPH, {"channels": ()}, "channels"),
+        (graph_conv.EXPERIMENT, TINY_GRAPH, {"data": "merck"}, "folder"),
         (loss_surfaces.EXPERIMENT, TINY_SURFACE, {"system": "glass"}, "system"),
         (
             loss_surfaces.EXPERIMENT,
