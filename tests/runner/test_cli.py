@@ -144,7 +144,8 @@ def test_bench_passes_its_options_on(tmp_path, monkeypatch, capsys):
     (package / "suite.py").write_text("def main(argv):\n    print('suite', argv)\n")
     (package / "speed.py").write_text("def main(argv):\n    print('speed', argv)\n    return 3\n")
     monkeypatch.syspath_prepend(tmp_path)
-    loaded = {name: sys.modules.pop(name) for name in list(sys.modules) if name.split(".")[0] == "benchmarks"}
+    names = [name for name in sys.modules if name.split(".")[0] == "benchmarks"]
+    loaded = {name: sys.modules.pop(name) for name in names}
     assert cli.main(["bench", "speed", "--fast", "1"]) == 3
     assert cli.main(["bench", "--fast"]) == 0
     assert capsys.readouterr().out == "speed ['--fast', '1']\nsuite ['--fast']\n"
