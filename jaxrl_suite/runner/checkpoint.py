@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from orbax.checkpoint.options import MultiprocessingOptions
 
 from jaxrl_suite.experiment import State
 from jaxrl_suite.runner.errors import RunError
@@ -86,15 +87,25 @@ def from_arrays(arrays: dict[str, np.ndarray], template: State, sharding: Any = 
     return jax.tree.unflatten(structure, restored)
 
 
+def _alone() -> MultiprocessingOptions:
+    """To orbax: of several processes this one reads and writes, without waiting for the others."""
+    if jax.process_count() == 1:
+        return MultiprocessingOptions()
+    index = jax.process_index()
+    return MultiprocessingOptions(primary_host=index, active_processes={index})
+
+
 def _checksums(arrays: dict[str, np.ndarray]) -> dict[str, int]:
     return {name: zlib.crc32(np.ascontiguousarray(a).tobytes()) for name, a in arrays.items()}
 
 
 def read(folder: Path) -> tuple[dict[str, np.ndarray], Record]:
     """One checkpoint, checked against its checksums; raises whatever is wrong with it."""
-    with ocp.Checkpointer(ocp.JsonCheckpointHandler()) as reader:
+    alone = _alone()
+    handler = ocp.JsonCheckpointHandler(multiprocessing_options=alone)
+    with ocp.Checkpointer(handler, multiprocessing_options=alone) as reader:
         record = reader.restore(folder / "run")
-    with ocp.StandardCheckpointer() as restorer:
+    with ocp.StandardCheckpointer(multiprocessing_options=alone) as restorer:
         arrays = dict(restorer.restore(folder / "state"))
     for name, (dtype, shape) in record["empty"].items():
         arrays[name] = np.zeros(shape, dtype)
@@ -131,11 +142,13 @@ class Checkpoints:
         for name in ("absl", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self.path = path.resolve()
+        self.path.mkdir(parents=True, exist_ok=True)
         self._options = ocp.CheckpointManagerOptions(
             max_to_keep=keep,
             enable_async_checkpointing=True,
             cleanup_tmp_directories=True,
-            create=True,
+            create=False,
+            multiprocessing_options=_alone(),
         )
         self._manager = ocp.CheckpointManager(self.path, options=self._options)
 
@@ -143,15 +156,14 @@ class Checkpoints:
         """Steps of the complete checkpoints, oldest first."""
         return sorted(self._manager.all_steps())
 
-    def save(self, step: int, state: State, record: Record) -> None:
-        """Copies `state` to the host and writes it in the background; nothing if already there.
+    def save(self, step: int, arrays: dict[str, np.ndarray], record: Record) -> None:
+        """Writes the state `to_arrays` gave in the background; nothing if already there.
 
         Raises:
           Exception: whatever an earlier save in the background failed with.
         """
         if step in self._manager.all_steps():
             return
-        arrays = to_arrays(state)
         record = {
             **record,
             "step": step,

@@ -190,13 +190,14 @@ def _run(rest: list[str], package: str) -> int:
 
 def _run_spec(spec: Spec, arguments: list[str], start: str) -> int:
     from jaxrl_suite import runner
-    from jaxrl_suite.runner import compile_cache, cpu_devices, options
+    from jaxrl_suite.runner import compile_cache, cpu_devices, hosts, options
 
     config, chosen = parse_run(spec, arguments, start)
     assert isinstance(chosen, options.Options)
     chosen.check()
     compile_cache.configure(chosen.compile_cache)
-    cpu_devices.configure(chosen.seeds, getattr(config, "env", None))
+    cpu_devices.configure(chosen.seeds // (chosen.processes or 1), getattr(config, "env", None))
+    hosts.connect(chosen)
     runner.run(spec, config, chosen, f"{start} {shlex.join(arguments)}".strip())
     return 0
 
@@ -208,7 +209,7 @@ def _sweep(rest: list[str], package: str) -> int:
     if not rest or rest[0].startswith("-"):
         return _fail("sweep: name the experiment first: jaxrl sweep NAME --grid FIELD=A,B ...")
     from jaxrl_suite import experiment
-    from jaxrl_suite.runner import compile_cache, cpu_devices, sweep
+    from jaxrl_suite.runner import compile_cache, cpu_devices, hosts, sweep
 
     spec = experiment.get(rest[0], package)
     start = shlex.join(["jaxrl", "sweep", spec.name])
@@ -232,10 +233,12 @@ def _sweep(rest: list[str], package: str) -> int:
         configs[label] = parse_run(spec, [*arguments, *more], start)[0]
     compile_cache.configure(options.compile_cache)
     env = next((c.env for c in configs.values() if hasattr(c, "env")), None)
-    cpu_devices.configure(len(configs) * options.seeds, env)
+    cpu_devices.configure(len(configs) * options.seeds // (options.processes or 1), env)
+    hosts.connect(options)
     command = shlex.join(["jaxrl", "sweep", *rest])
     places = sweep.sweep(spec, configs, options, command, rest[1:])
-    print(f"{len(places)} run directories in {options.out / 'cells'}")
+    if hosts.current(options).writes:
+        print(f"{len(places)} run directories in {options.out / 'cells'}")
     return 0
 
 

@@ -34,7 +34,9 @@ def finish(job: Job, states: State) -> dict[str, Any]:
         metrics = job.evaluate(states)
         for sink in job.sinks:
             sink.log(job.env_steps, metrics)
-    job.table.write(job.out / "metrics.parquet")
+    if not job.host.writes:
+        return {}
+    job.write_table()
     _check_stop(job)
     curves = Curves.of(job.spec.name, folder.plain(job.config), job.table.arrow())
     summary = summarise(job, curves)

@@ -17,6 +17,7 @@ from rich.console import Console
 from jaxrl_suite.experiment import Experiment, Spec, State
 from jaxrl_suite.runner import checkpoint, folder, machine, segment, signals
 from jaxrl_suite.runner.errors import Interrupted, RunError
+from jaxrl_suite.runner.hosts import Hosts
 from jaxrl_suite.runner.options import Options
 from jaxrl_suite.runner.progress import Show, quantity
 from jaxrl_suite.runner.sinks import Sink, TensorBoard, WandB
@@ -44,14 +45,15 @@ class Job:
         command: str | None,
         stop: signals.StopRequest,
         stack: contextlib.ExitStack,
+        host: Hosts,
     ):
         assert options.out is not None and options.log_every is not None
         self.spec, self.config, self.experiment = spec, config, experiment
         self.options, self.resume_command = options, resume_command
-        self.command, self.stop, self.stack = command, stop, stack
+        self.command, self.stop, self.stack, self.host = command, stop, stack, host
         self.out, self.log_every = options.out, options.log_every
         self.seeds = list(range(options.seed, options.seed + options.seeds))
-        self.console = Console()
+        self.console = Console(quiet=not host.writes)
         self.done = 0  # updates
         self.compile_s = self.train_s = self.earlier_s = 0.0
         self.evaluated_at = -1  # the update of the newest evaluation
@@ -73,17 +75,22 @@ class Job:
     def run(self, resuming: bool) -> dict[str, Any]:
         longer = {}
         if resuming:
-            longer = folder.check_same(self.out, self.spec, self.config, self.options)
+            longer = self.host.together(
+                lambda: folder.check_same(self.out, self.spec, self.config, self.options)
+            )
         begun = time.monotonic()
-        self.program = segment.Program(self.experiment, self.options.seed, self.options.seeds)
+        part = self.host.part(self.options.seeds)
+        self.program = segment.Program(self.experiment, self.options.seed, self.options.seeds, part)
         if not resuming:
             if self.options.resume:
                 self.message(f"{self.out} holds no run yet: starting one")
-            folder.write(self.out, self.spec, self.config, self.options)
+            if self.host.writes:
+                folder.write(self.out, self.spec, self.config, self.options)
         if self.program.message:
             self.message(self.program.message)
-        self.checkpoints = checkpoint.Checkpoints(self.out / "checkpoints", self.options.keep)
-        self.stack.callback(self.checkpoints.close)
+        if self.host.writes:
+            self.checkpoints = checkpoint.Checkpoints(self.out / "checkpoints", self.options.keep)
+            self.stack.callback(self.checkpoints.close)
         states = self._restore() if resuming else None
         if states is None:
             states = self.program.init()
@@ -92,8 +99,10 @@ class Job:
         columns = [*self.program.names, *(f"eval/{n}" for n in self.program.eval_names)]
         path = self.out / "metrics.parquet"
         last = self.env_steps if resuming else 0
-        self.table = MetricTable.read(path, columns, self.seeds, last)
-        self.sinks = self._sinks(last if resuming else None)
+        self.table = MetricTable(columns, self.seeds)
+        if self.host.writes:
+            self.table = MetricTable.read(path, columns, self.seeds, last)
+        self.sinks = self._sinks(last if resuming else None) if self.host.writes else []
         self.compile_s += time.monotonic() - begun
         states = self._train(states)
         from jaxrl_suite.runner import finish  # scipy: only once it is needed
@@ -102,25 +111,37 @@ class Job:
 
     def _restore(self) -> State | None:
         """The newest readable checkpoint's state, or None to start from the beginning."""
-        found = self.checkpoints.read_newest(self.message)
-        if found is None:
+        arrays: dict[str, np.ndarray] | None = None
+
+        def read() -> dict[str, Any] | None:
+            nonlocal arrays
+            found = self.checkpoints.read_newest(self.message)
+            if found is None:
+                return None
+            step, arrays, record = found
+            if step > self.experiment.num_updates:
+                raise RunError(
+                    f"the run in {self.out} has done {step} updates already, more than the "
+                    f"{self.experiment.num_updates} asked for"
+                )
+            return {"step": step} | {k: record[k] for k in ("wall_s", "train_s", "compile_s")}
+
+        record = self.host.together(read)
+        if record is None:
             self.message(f"{self.out} has no checkpoint yet: starting from the beginning")
             return None
-        step, arrays, record = found
-        if step > self.experiment.num_updates:
-            raise RunError(
-                f"the run in {self.out} has done {step} updates already, more than the "
-                f"{self.experiment.num_updates} asked for"
-            )
-        self.done, self.earlier_s = step, record["wall_s"]
+        step = self.done = record["step"]
+        self.earlier_s = record["wall_s"]
         self.train_s, self.compile_s = record["train_s"], record["compile_s"]
+        arrays = self.host.scatter(arrays)
         self.message(f"resuming {self.out} at update {step} of {self.experiment.num_updates}")
         return checkpoint.from_arrays(arrays, self.program.template, self.program.sharding)
 
     def _lengthen(self, longer: dict[str, str]) -> None:
         listed = "; ".join(f"{name}: {text}" for name, text in longer.items())
         self.message(f"the run's length changes ({listed}): so do schedules that span the run")
-        folder.write(self.out, self.spec, self.config, self.options)
+        if self.host.writes:
+            folder.write(self.out, self.spec, self.config, self.options)
 
     def _sinks(self, resumed_at: int | None) -> list[Sink]:
         sinks: list[Sink] = []
@@ -144,17 +165,19 @@ class Job:
         headline = self.experiment.headline
         with Show(self.console, title, total, headline, self.done) as show:
             while self.done < total:
+                due = time.monotonic() - saved >= self.options.checkpoint_every and self.done > 0
+                self.stop.signal, due = self.host.agree(self.stop.signal, due)
                 if self.stop.signal:
                     self.save(states, wait=True)
                     self.interrupted("saved")
-                self.checkpoints.check()
-                states = self._segment(states)
-                now = time.monotonic()
-                if now - saved >= self.options.checkpoint_every and self.done < total:
+                if due:
                     self.save(states)
                     saved = written = time.monotonic()
-                elif now - written >= _WRITE_SECONDS:
-                    self.table.write(self.out / "metrics.parquet")
+                if self.host.writes:
+                    self.checkpoints.check()
+                states = self._segment(states)
+                if time.monotonic() - written >= _WRITE_SECONDS:
+                    self.write_table()
                     written = time.monotonic()
                 each = self.train_s / self.done  # seconds an update
                 rate = self.experiment.steps_per_update * len(self.seeds) / each
@@ -171,7 +194,7 @@ class Job:
         self.compile_s += time.monotonic() - begun
         begun = time.monotonic()
         states, reduced = compiled(states)
-        reduced = segment.fetch(reduced)
+        reduced = self._gathered(segment.fetch(reduced))
         self.train_s += time.monotonic() - begun
         self._check_finite(reduced)
         self.done += length
@@ -185,6 +208,16 @@ class Job:
             sink.log(self.env_steps, metrics)
         return states
 
+    def _gathered(self, reduced: segment.Reduced) -> segment.Reduced:
+        """Every process's seeds."""
+        arrays: dict[str, Any] = self.host.gather(reduced._asdict())
+        return segment.Reduced(**arrays)
+
+    def write_table(self) -> None:
+        """Brings `metrics.parquet` up to date."""
+        if self.host.writes:
+            self.table.write(self.out / "metrics.parquet")
+
     def _check_finite(self, reduced: segment.Reduced) -> None:
         good = segment.never_bad(reduced.first_bad)
         if good.all():
@@ -194,9 +227,11 @@ class Job:
         update = self.done + int(first[row, column]) + 1
         names = [self.program.names[c] for c in np.flatnonzero(first[row] == first[row, column])]
         with contextlib.suppress(OSError):
-            self.table.write(self.out / "metrics.parquet")
-        self.checkpoints.wait()
-        steps = self.checkpoints.steps()
+            self.write_table()
+        steps = []
+        if self.host.writes:
+            self.checkpoints.wait()
+            steps = self.checkpoints.steps()
         kept = f"the checkpoint of update {steps[-1]} is kept" if steps else "no checkpoint yet"
         raise RunError(
             f"metric {', '.join(names)} of seed {self.seeds[row]} is not finite at update {update} "
@@ -206,7 +241,7 @@ class Job:
 
     def evaluate(self, states: State) -> dict[str, np.ndarray]:
         """Evaluates every seed and fills the newest log line in."""
-        reduced = self.program.evaluate(states, self.done)
+        reduced = self._gathered(self.program.evaluate(states, self.done))
         metrics = _columns([f"eval/{name}" for name in self.program.eval_names], reduced)
         if not len(self.table):  # a finished run whose metrics.parquet was taken away
             self.table.append(self.env_steps, self.wall_s, {})
@@ -216,7 +251,10 @@ class Job:
 
     def save(self, states: State, wait: bool = False) -> None:
         """Metrics first, so that they always cover the newest checkpoint; then the checkpoint."""
-        self.table.write(self.out / "metrics.parquet")
+        arrays = self.host.gather(checkpoint.to_arrays(states))
+        if not self.host.writes:
+            return
+        self.write_table()
         for sink in self.sinks:
             sink.flush()
         record = {
@@ -229,7 +267,7 @@ class Job:
             "train_s": self.train_s,
             "compile_s": self.compile_s,
         }
-        self.checkpoints.save(self.done, states, record)
+        self.checkpoints.save(self.done, arrays, record)
         if wait:
             self.checkpoints.wait()
 

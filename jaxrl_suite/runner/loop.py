@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxrl_suite.experiment import ConfigError, Experiment, Spec
-from jaxrl_suite.runner import folder, signals
+from jaxrl_suite.runner import folder, hosts, signals
 from jaxrl_suite.runner.errors import RunError, disk_is_full
 from jaxrl_suite.runner.job import Job
 from jaxrl_suite.runner.options import Options, default_log_every
@@ -54,30 +54,42 @@ def run(
         raise RunError(str(error)) from error
     if experiment.num_updates < 1:
         raise ConfigError("num_updates", experiment.num_updates, "a run has one update or more")
+    host = hosts.current(options)
+    host.same("the config", [spec.name, folder.plain(config), options.seed, options.seeds])
     out = options.out if options.out is not None else folder.default_out(spec, config)
+    out = Path(host.share(str(out)))
     options = dataclasses.replace(options, out=out)
-    folder.claim(out, spec, options)
+    again = again or resume_command(spec, out, command)
     try:
-        lock = folder.lock(out)
-    except OSError as error:
-        raise RunError(f"out={str(out)!r}: cannot be written ({error.strerror})") from error
-    try:
-        resuming = folder.claim(out, spec, options)  # again, now that nobody else can write
-        options = _with_log_every(out, experiment, options)
-        with signals.watch() as stop, contextlib.ExitStack() as stack:
-            again = again or resume_command(spec, out, command)
-            job = Job(spec, config, experiment, options, again, command, stop, stack)
-            return job.run(resuming)
+        with contextlib.ExitStack() as stack:
+            resuming, log_every = host.together(lambda: _take(stack, spec, experiment, options))
+            options = dataclasses.replace(options, log_every=log_every)
+            stop = stack.enter_context(signals.watch())
+            job = Job(spec, config, experiment, options, again, command, stop, stack, host)
+            summary = job.run(resuming)
+            return host.share(summary)  # nobody leaves before process 0 has written everything
     except Exception as error:
         if disk_is_full(error):
             raise RunError(
                 f"the disk that holds {out} is full; the newest complete checkpoint is kept: make "
-                f"room, then run: {again or resume_command(spec, out, command)}",
+                f"room, then run: {again}",
                 exit_code=1,
             ) from error
         raise
-    finally:
-        folder.unlock(lock)
+
+
+def _take(
+    stack: contextlib.ExitStack, spec: Spec, experiment: Experiment, options: Options
+) -> tuple[bool, int]:
+    """Claims the folder until `stack` ends: whether a run there goes on, and its `log_every`."""
+    assert options.out is not None
+    folder.claim(options.out, spec, options)
+    try:
+        stack.callback(folder.unlock, folder.lock(options.out))
+    except OSError as error:
+        raise RunError(f"out={str(options.out)!r}: cannot be written ({error.strerror})") from error
+    resuming = folder.claim(options.out, spec, options)  # again, now that nobody else can write
+    return resuming, _log_every(options.out, experiment, options)
 
 
 def resume_command(spec: Spec, out: Path, command: str | None) -> str:
@@ -88,12 +100,10 @@ def resume_command(spec: Spec, out: Path, command: str | None) -> str:
     return f"{start} --out {shlex.quote(str(out))} --resume"
 
 
-def _with_log_every(out: Path, experiment: Experiment, options: Options) -> Options:
-    """Fixes `log_every`: as chosen, else as the run being resumed has it, else by its length."""
+def _log_every(out: Path, experiment: Experiment, options: Options) -> int:
+    """`log_every` as chosen, else as the run being resumed has it, else by its length."""
     if options.log_every is not None:
-        return options
+        return options.log_every
     stored = folder.read(out)
     chosen = stored["runner"].get("log_every") if stored else None
-    return dataclasses.replace(
-        options, log_every=chosen or default_log_every(experiment.num_updates)
-    )
+    return chosen or default_log_every(experiment.num_updates)

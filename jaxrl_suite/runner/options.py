@@ -43,6 +43,17 @@ class Options:
     """the Weights & Biases project"""
     compile_cache: bool = True
     """keep compiled programs in the user's cache folder for the next run"""
+    distributed: bool = False
+    """share the seeds out to several processes, each started with the same command; Slurm, MPI, \
+    Kubernetes and TPU pods are found, otherwise --coordinator, --processes and --process say it"""
+    coordinator: str | None = None
+    """host:port where process 0 can be reached"""
+    processes: int | None = None
+    """how many processes take part"""
+    process: int | None = None
+    """this process's number, from 0"""
+    patience: int = 100
+    """seconds to wait for other processes to join, or for one that has fallen silent"""
 
     def check(self) -> None:
         """Raises `RunError` naming the first option with an unusable value."""
@@ -54,6 +65,14 @@ class Options:
             ("checkpoint_every", self.checkpoint_every >= 0, "0 (every log line) or more seconds"),
             ("keep", self.keep >= 1, "1 or more checkpoints"),
             ("resume", not (self.resume and self.out is None), "give --out DIR as well"),
+            ("coordinator", self.distributed or self.coordinator is None, "add --distributed"),
+            ("processes", self.processes is None or self.processes >= 1, "1 or more"),
+            (
+                "process",
+                self.process is None or 0 <= self.process < (self.processes or 1),
+                "0 or more, and below --processes",
+            ),
+            ("patience", self.patience >= 1, "1 or more seconds"),
         ):
             if not ok:
                 raise RunError(f"{name}={getattr(self, name)!r}: {expected}")

@@ -135,7 +135,7 @@ def train_segment(experiment: Experiment, length: int, state: State) -> tuple[St
 
 
 class Program:
-    """An experiment compiled for a number of seeds on the devices at hand.
+    """An experiment compiled for a number of seeds, or `part` of them, on this process's devices.
 
     Attributes:
       names: metric names, sorted, as in `Reduced`.
@@ -143,10 +143,13 @@ class Program:
       message: what to tell the user about devices, or "".
     """
 
-    def __init__(self, experiment: Experiment, first_seed: int, seeds: int):
+    def __init__(
+        self, experiment: Experiment, first_seed: int, seeds: int, part: slice | None = None
+    ):
         self.experiment = experiment
-        self.sharding, self.message = layout(seeds, jax.local_devices())
-        keys, cells = rows(experiment.cells, first_seed, seeds)
+        part = part or slice(0, seeds)
+        self.sharding, self.message = layout(part.stop - part.start, jax.local_devices())
+        keys, cells = jax.tree.map(lambda x: x[part], rows(experiment.cells, first_seed, seeds))
         self.keys, self._cells = jax.device_put((keys, cells), self.sharding)
 
         def init(key: jax.Array, cell: Any) -> State:

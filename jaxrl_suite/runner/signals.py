@@ -10,15 +10,15 @@ from types import FrameType
 
 
 class StopRequest:
-    """Attributes: signal: the number of the signal that arrived, or None."""
+    """Attributes: signal: the number of the signal that arrived, or 0."""
 
     def __init__(self) -> None:
-        self.signal: int | None = None
+        self.signal: int = 0
 
     @property
     def exit_code(self) -> int:
         """128 + the signal's number, as shells report it: 143 for SIGTERM, 130 for SIGINT."""
-        return 128 + (self.signal or 0)
+        return 128 + self.signal
 
     @property
     def name(self) -> str:

@@ -9,6 +9,7 @@ a run directory of its own, `OUT/cells/FIELD=VALUE,...`, for `jaxrl report`.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import json
 import re
@@ -24,7 +25,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from jaxrl_suite.experiment import Experiment, Spec, State
-from jaxrl_suite.runner import finish, folder, loop
+from jaxrl_suite.runner import finish, folder, hosts, loop
 from jaxrl_suite.runner.curves import Curves
 from jaxrl_suite.runner.errors import RunError
 from jaxrl_suite.runner.options import Options
@@ -130,15 +131,14 @@ def sweep(
         raise RunError("out=None: a sweep needs a folder; give --out DIR")
     for config in configs.values():
         spec.build(config)  # every cell is checked before anything is written
+    host = hosts.current(options)
     if arguments is not None and not options.resume:
-        if options.out.exists() and any(options.out.iterdir()):
-            raise RunError(f"out={str(options.out)!r}: the folder is not empty; choose a new one")
-        remember(options.out, spec, arguments)
+        host.together(functools.partial(remember, options.out, spec, arguments))
     places = {label: options.out / "cells" / _as_name(label) for label in configs}
     most = max(1, MOST_ROWS // options.seeds)
     for number, group in enumerate(groups(spec, configs, most)):
         out = options.out / "programs" / str(number)
-        if not (options.resume and (out / "summary.json").exists()):
+        if not host.share(options.resume and (out / "summary.json").exists()):
             members = list(group.values())
             program = dataclasses.replace(spec, config=Cells, build=_builder(spec, members))
             loop.run(
@@ -155,7 +155,8 @@ def sweep(
                 command,
                 again=f"jaxrl sweep {spec.name} --out {options.out} --resume",
             )
-        _split(spec, group, out, places, options)
+        if host.writes:
+            _split(spec, group, out, places, options)
     return places
 
 
@@ -197,7 +198,13 @@ ARGUMENTS = "sweep.yaml"
 
 
 def remember(out: Path, spec: Spec, arguments: Sequence[str]) -> None:
-    """Writes down what the sweep was started with."""
+    """Writes down what the sweep was started with.
+
+    Raises:
+      RunError: when the folder holds something already.
+    """
+    if out.exists() and any(out.iterdir()):
+        raise RunError(f"out={str(out)!r}: the folder is not empty; choose a new one")
     out.mkdir(parents=True, exist_ok=True)
     stored = {"experiment": spec.name, "arguments": list(arguments)}
     (out / ARGUMENTS).write_text(yaml.safe_dump(stored, sort_keys=False))

@@ -45,7 +45,7 @@ def template(state):
 def saved(tmp_path):
     checkpoints = Checkpoints(tmp_path, keep=2)
     for step in (1, 2, 3):
-        checkpoints.save(step, make_state(step), {"note": step})
+        checkpoints.save(step, to_arrays(make_state(step)), {"note": step})
     checkpoints.wait()
     yield checkpoints
     checkpoints.close()
@@ -70,7 +70,7 @@ def test_the_state_may_be_donated_right_after_save(tmp_path):
     expected = {}
     for step in range(4):
         expected[step] = np.array(value)
-        checkpoints.save(step, {"x": value}, {})
+        checkpoints.save(step, to_arrays({"x": value}), {})
         value = double(value)
     checkpoints.wait()
     for step in checkpoints.steps():
@@ -112,7 +112,7 @@ def test_a_damaged_checkpoint_falls_back(saved, tmp_path, how):
     step, arrays, _ = saved.read_newest(messages.append)
     assert step == 2 and equal(from_arrays(arrays, template(make_state())), make_state(2.0))
     assert len(messages) == 1 and "checkpoint 3 is damaged" in messages[0]
-    saved.save(3, make_state(9.0), {})  # the step is free again
+    saved.save(3, to_arrays(make_state(9.0)), {})  # the step is free again
     saved.wait()
     step, arrays, _ = saved.read_newest(messages.append)
     assert step == 3 and equal(from_arrays(arrays, template(make_state())), make_state(9.0))
