@@ -65,6 +65,8 @@ class Experiment:
       headline: names of the metrics to show in the progress line and to plot first.
       cells: of a sweep: a pytree with a leading axis of cells, or None. With it `init` is
         `(key, cell) -> state`, and the runner's seeds are dealt out to the cells in equal parts.
+      over_envs: a prefix of the state with true for what has a leading axis of environments, and
+        their number; with it the runner can lay one seed's environments over several devices.
     """
 
     init: Callable[..., State]
@@ -75,6 +77,7 @@ class Experiment:
     play: Callable[[jax.Array, State], Iterator[Any]] | None = None
     headline: tuple[str, ...] = ()
     cells: Any = None
+    over_envs: tuple[Any, int] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

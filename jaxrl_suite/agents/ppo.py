@@ -213,6 +213,9 @@ def make(
             count=jnp.int32(0),
         )
 
+    over_envs: dict[str, Any] = dict.fromkeys(PPOState._fields, False)
+    over_envs |= {"acting": Acting(False, True, True, True, True), "returns": True}  # type: ignore[arg-type]
+
     def loss(params: Any, moments: Any, memory: Any, batch: Batch, entropy: jax.Array) -> Any:
         seen = see(moments, batch.observation)
         _, outputs, value = forward(params, memory, seen, batch.reset)
@@ -348,6 +351,7 @@ def make(
         evaluate=evaluate,
         play=play,
         headline=("episode_return", "solved", "entropy"),
+        over_envs=(PPOState(**over_envs), num_envs),
     )
 
 

@@ -57,8 +57,10 @@ def to_arrays(state: State) -> dict[str, np.ndarray]:
     }
 
 
-def from_arrays(arrays: dict[str, np.ndarray], template: State, sharding: Any = None) -> State:
+def from_arrays(arrays: dict[str, np.ndarray], template: State, shardings: Any = None) -> State:
     """The state again, with the structure, dtypes and key types of `template` (shapes suffice).
+
+    `shardings` is one for all leaves, or a tree of them like `template`.
 
     Raises:
       RunError: naming the first leaf that `arrays` lacks or holds in another shape or dtype.
@@ -69,7 +71,9 @@ def from_arrays(arrays: dict[str, np.ndarray], template: State, sharding: Any = 
     if unknown:
         raise RunError(f"the checkpoint holds {unknown[0]!r}, which this experiment's state lacks")
     restored = []
-    for name, leaf in zip(names, leaves, strict=True):
+    where = jax.tree.leaves(shardings)
+    where = where if len(where) == len(leaves) else [shardings] * len(leaves)
+    for name, leaf, sharding in zip(names, leaves, where, strict=True):
         expected = jax.eval_shape(jax.random.key_data, leaf) if _is_key(leaf) else leaf
         array = arrays.get(name)
         if array is None:

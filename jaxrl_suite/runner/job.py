@@ -80,7 +80,12 @@ class Job:
             )
         begun = time.monotonic()
         part = self.host.part(self.options.seeds)
-        self.program = segment.Program(self.experiment, self.options.seed, self.options.seeds, part)
+        seed, seeds, spread = (
+            self.options.seed,
+            self.options.seeds,
+            self.options.spread_environments,
+        )
+        self.program = segment.Program(self.experiment, seed, seeds, part, spread)
         if not resuming:
             if self.options.resume:
                 self.message(f"{self.out} holds no run yet: starting one")
@@ -135,7 +140,7 @@ class Job:
         self.train_s, self.compile_s = record["train_s"], record["compile_s"]
         arrays = self.host.scatter(arrays)
         self.message(f"resuming {self.out} at update {step} of {self.experiment.num_updates}")
-        return checkpoint.from_arrays(arrays, self.program.template, self.program.sharding)
+        return checkpoint.from_arrays(arrays, self.program.template, self.program.shardings)
 
     def _lengthen(self, longer: dict[str, str]) -> None:
         listed = "; ".join(f"{name}: {text}" for name, text in longer.items())

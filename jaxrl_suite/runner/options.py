@@ -43,6 +43,8 @@ class Options:
     """the Weights & Biases project"""
     compile_cache: bool = True
     """keep compiled programs in the user's cache folder for the next run"""
+    spread_environments: bool = False
+    """lay each seed's environments over several devices, where there are more devices than seeds"""
     distributed: bool = False
     """share the seeds out to several processes, each started with the same command; Slurm, MPI, \
     Kubernetes and TPU pods are found, otherwise --coordinator, --processes and --process say it"""

@@ -39,22 +39,52 @@ class Reduced(NamedTuple):
     first_bad: jax.Array
 
 
-def layout(seeds: int, devices: Sequence[Any]) -> tuple[Sharding, str]:
+def layout(seeds: int, devices: Sequence[Any], spread: bool = False) -> tuple[Sharding, str]:
     """How `seeds` lie over `devices`: the sharding of the leading axis, and a message ("" if plain).
 
-    The largest number of devices that divides the seeds is used.
+    The largest number of devices that divides the seeds is used; with `spread`, a number that
+    divides the devices too, and the mesh has a second axis, `env`, of the devices of each part.
     """
-    count = max(n for n in range(1, len(devices) + 1) if seeds % n == 0)
+    most = len(devices)
+    count = max(n for n in range(1, most + 1) if seeds % n == 0 and (not spread or most % n == 0))
+    if spread:
+        mesh = jax.make_mesh(
+            (count, most // count),
+            ("seed", "env"),
+            axis_types=(AxisType.Auto,) * 2,
+            devices=devices,
+        )
+        return NamedSharding(mesh, PartitionSpec("seed")), ""
     message = ""
     if count < len(devices) and len(devices) > 1:
         message = (
             f"{seeds} seeds do not divide evenly over {len(devices)} devices: using {count}; "
-            f"a multiple of {len(devices)} seeds would use all"
+            f"a multiple of {len(devices)} seeds would use all, and so would --spread-environments"
         )
     if count == 1:
         return SingleDeviceSharding(devices[0]), message
     mesh = jax.make_mesh((count,), ("seed",), axis_types=(AxisType.Auto,), devices=devices[:count])
     return NamedSharding(mesh, PartitionSpec("seed")), message
+
+
+def spread_over(sharding: Any, state: State, over_envs: Any, num_envs: int) -> Any:
+    """Shardings of every leaf of `state`, `[seeds, ...]`: those of environments lie over both axes.
+
+    Args:
+      sharding: the `NamedSharding` of the seeds, on a mesh of `layout`'s with `spread`.
+      state: shapes suffice.
+      over_envs: a prefix of one seed's state: true for what has a leading axis of environments.
+      num_envs: environments of a seed.
+
+    Raises:
+      RunError: when they do not divide.
+    """
+    devices = sharding.mesh.shape["env"]
+    if num_envs % devices:
+        raise RunError(f"num_envs={num_envs}: a multiple of {devices}, the devices of a seed")
+    both = NamedSharding(sharding.mesh, PartitionSpec("seed", "env"))
+    prefix = jax.tree.map(lambda over: both if over else sharding, over_envs)
+    return jax.tree.map(lambda where, part: jax.tree.map(lambda _: where, part), prefix, state)
 
 
 def seed_keys(first: int, count: int) -> jax.Array:
@@ -144,11 +174,19 @@ class Program:
     """
 
     def __init__(
-        self, experiment: Experiment, first_seed: int, seeds: int, part: slice | None = None
+        self,
+        experiment: Experiment,
+        first_seed: int,
+        seeds: int,
+        part: slice | None = None,
+        spread: bool = False,
     ):
         self.experiment = experiment
         part = part or slice(0, seeds)
-        self.sharding, self.message = layout(part.stop - part.start, jax.local_devices())
+        if spread and experiment.over_envs is None:
+            raise RunError("spread_environments=True: this experiment cannot; leave it out")
+        count = part.stop - part.start
+        self.sharding, self.message = layout(count, jax.local_devices(), spread)
         keys, cells = jax.tree.map(lambda x: x[part], rows(experiment.cells, first_seed, seeds))
         self.keys, self._cells = jax.device_put((keys, cells), self.sharding)
 
@@ -156,8 +194,12 @@ class Program:
             arguments = (key,) if experiment.cells is None else (key, cell)
             return _strong(experiment.init(*arguments))
 
-        self._init = jax.jit(jax.vmap(init), out_shardings=self.sharding)
-        self.template = jax.eval_shape(self._init, self.keys, self._cells)
+        self.template = jax.eval_shape(jax.vmap(init), self.keys, self._cells)
+        self.shardings: Any = self.sharding  # of the state
+        if spread and experiment.over_envs is not None:
+            over_envs, num_envs = experiment.over_envs
+            self.shardings = spread_over(self.sharding, self.template, over_envs, num_envs)
+        self._init = jax.jit(jax.vmap(init), out_shardings=self.shardings)
         one = jax.eval_shape(init, jax.random.key(0), jax.tree.map(lambda x: x[0], self._cells))
         self.names = metric_names(lambda state: experiment.update(state)[1], one)
         self.eval_names: tuple[str, ...] = ()
@@ -176,7 +218,7 @@ class Program:
             function = jax.jit(
                 jax.vmap(functools.partial(train_segment, self.experiment, length)),
                 donate_argnums=0,
-                out_shardings=self.sharding,
+                out_shardings=(self.shardings, self.sharding),
             )
             self._segments[length] = function.lower(states).compile()
         return self._segments[length]

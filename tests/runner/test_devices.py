@@ -51,6 +51,35 @@ assert not any(name in text for name in ("all-gather", "all-reduce", "collective
     subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=120)
 
 
+def test_environments_of_a_seed_lie_over_devices(child_environment):
+    code = """
+import envs, jax
+import numpy as np
+from jaxrl_suite.agents import ppo
+from jaxrl_suite.runner import segment
+config = ppo.PPOConfig(num_envs=8, rollout_length=8, total_steps=256, minibatches=2)
+experiment = ppo.make(*envs.make("Empty-5x5"), config)
+one, both = (segment.Program(experiment, 0, 2, spread=spread) for spread in (False, True))
+found = []
+for program in (one, both):
+    states, reduced = program.segment(2, program.init())(program.init())
+    found.append(jax.device_get((reduced.values, states.params)))
+image = states.acting.observation["image"]
+assert len(image.sharding.device_set) == 4 and image.addressable_shards[0].data.shape[:2] == (1, 4)
+jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), *found)
+experiment = ppo.make(*envs.make("Empty-5x5"), ppo.PPOConfig(num_envs=9, minibatches=3))
+try:
+    segment.Program(experiment, 0, 2, spread=True)
+except segment.RunError as error:
+    assert "num_envs=9: a multiple of 2, the devices of a seed" in str(error)
+else:
+    raise AssertionError
+"""
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, env={**child_environment, **FOUR}, timeout=240
+    )
+
+
 def test_seeds_divide_over_the_cores(child_environment):
     code = """
 import os, jax
