@@ -1,9 +1,10 @@
 """`make` and `registered`: environments by name, with clear errors for names and options.
 
-A name is looked up in the grid levels (MiniGrid's names without `MiniGrid-` and `-v0`) and in classic
-control. Options that `make` takes itself choose wrappers; all others go to the environment's own
-factory (`size=12`, `view_size=9`, ...). Options may stand in the name too, as in an address, so that
-whatever takes a name takes them: `NetHackScore-v0?character=val-dwa-law-fem&workers=2`.
+A name is looked up in the grid levels (MiniGrid's names without `MiniGrid-` and `-v0`), in classic
+control, mazes and locks. Options that `make` takes itself choose wrappers; all others go to the
+environment's own factory (`size=12`, `view_size=9`, ...). Options may stand in the name too, as in an
+address, so that whatever takes a name takes them:
+`NetHackScore-v0?character=val-dwa-law-fem&workers=2`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from envs import wrappers
+from envs import lock, wrappers
 from envs.control import classic
 from envs.core import Environment
 from envs.coverage import Coverage
@@ -250,3 +251,5 @@ def _raycast_factory(name: str) -> Factory:
 
 for _name in raycast.NAMES:
     register(_name, _raycast_factory(_name))
+for _name in lock.NAMES:
+    register(_name, lock.factory(_name))

@@ -288,10 +288,12 @@ def make(
 
     def evaluate(key: jax.Array, state: IMPALAState) -> dict[str, Any]:
         number = config.eval_episodes
-        return evaluation.episodes(key, env, env_params, act(state), memory_for(number), number)
+        return evaluation.episodes(
+            key, env, state.acting.env_params, act(state), memory_for(number), number
+        )
 
     def play(key: jax.Array, state: IMPALAState) -> Iterator[evaluation.Moment]:
-        return evaluation.play(key, env, env_params, act(state), memory_for(1))
+        return evaluation.play(key, env, state.acting.env_params, act(state), memory_for(1))
 
     return Experiment(
         init=init,
