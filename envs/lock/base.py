@@ -43,7 +43,7 @@ class LockParams(core.EnvParams):
       drawn: `[]` bool, `refresh` leaves this lock as it is.
     """
 
-    max_steps_in_episode: int | jax.Array = 1
+    max_steps_in_episode: int = 1
     combination: Any = None
     prize: Any = None
     swap: Any = 0.5
