@@ -41,6 +41,8 @@ class Config:
       folder: bAbI's files (`qa1_..._train.txt`, ...); None generates stories.
       questions: generated training questions; a tenth is kept for validation.
       most_sentences: a bAbI story keeps its last ones.
+      train_sentences: bAbI stories end after as many in training, so that the few longest do not set
+        the pace; None trains on whole stories. Validation and test always read whole ones.
       longest: statements of a world story.
       shortest: None draws all of them at `longest`.
       test_lengths: of world stories.
@@ -62,6 +64,7 @@ class Config:
     folder: str | None = None
     questions: int = 10_000
     most_sentences: int = 70
+    train_sentences: int | None = None
     longest: int = 10
     shortest: int | None = None
     test_lengths: tuple[int, ...] = (10, 20, 40)
@@ -118,6 +121,8 @@ def check(config: Config) -> None:
     for name in ("num_updates", "steps", "batch_size", "slots", "features", "halve_every"):
         if getattr(config, name) < 1:
             raise ConfigError(name, getattr(config, name), "at least 1")
+    if config.train_sentences is not None and config.train_sentences < 1:
+        raise ConfigError("train_sentences", config.train_sentences, "at least 1, or None")
     if config.longest < 4:
         raise ConfigError("longest", config.longest, "at least 4")
     if config.shortest is not None and not 4 <= config.shortest <= config.longest:
@@ -216,9 +221,13 @@ def on_babi(config: Config) -> Experiment:
     cut = max(1, len(whole) // 10)
     vocabulary = babi.vocabulary(whole, test)
     sizes = babi.sizes(whole, test, most_sentences=config.most_sentences)
+    learnt, short = whole[cut:], sizes
+    if config.train_sentences is not None:
+        learnt = babi.beginnings(learnt, config.train_sentences)
+        short = sizes._replace(sentences=min(config.train_sentences, sizes.sentences))
     data, kept, test_data = (
-        jax.tree.map(jnp.asarray, babi.arrays(part, vocabulary, sizes))
-        for part in (whole[cut:], whole[:cut], test)
+        jax.tree.map(jnp.asarray, babi.arrays(part, vocabulary, size))
+        for part, size in ((learnt, short), (whole[:cut], sizes), (test, sizes))
     )
     missing = [word for word in config.tied if word.lower() not in vocabulary]
     if missing or (config.tie_keys and not config.tied):

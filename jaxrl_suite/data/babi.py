@@ -109,6 +109,20 @@ def vocabulary(*parts: Sequence[Story]) -> list[str]:
     return ["", *sorted(found)]
 
 
+def beginnings(stories: Iterable[Story], sentences: int) -> list[Story]:
+    """Stories up to their first `sentences` sentences; those without a question by then are left out.
+
+    Answers stay true, since a question is about what came before it.
+    """
+    begun = []
+    for story in stories:
+        told = np.cumsum([not isinstance(line, Question) for line in story])
+        start = [line for line, count in zip(story, told, strict=True) if count <= sentences]
+        if any(isinstance(line, Question) for line in start):
+            begun.append(start)
+    return begun
+
+
 class Arrays(NamedTuple):
     """Stories as numbers, words by their place in a vocabulary.
 

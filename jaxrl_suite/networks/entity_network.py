@@ -10,11 +10,13 @@ and a question q is answered from p = softmax(q.h_j), u = sum p_j h_j, y = R phi
 authors' code phi is a PReLU with a slope a feature, gates and contents have biases, and masks over
 word positions weigh words into sentences.
 
-`write` is one step, `EntityNetwork` reads stories, `EntityMemory` is a recurrent core for agents.
+`write` is one step, `read` all steps of stories, `EntityNetwork` answers questions about them,
+`EntityMemory` is a recurrent core for agents.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -65,6 +67,80 @@ def write(
 def _unit(h: jax.Array) -> jax.Array:
     # inside the root: the gradient of a zero's length is no number
     return h * jax.lax.rsqrt(jnp.sum(h**2, -1, keepdims=True) + 1e-12)
+
+
+def read(
+    weights: Writing, keys: jax.Array, s: jax.Array, told: jax.Array, normalize: bool = True
+) -> tuple[jax.Array, jax.Array]:
+    """Stories sentence by sentence, from contents that are the keys: `write` over and over.
+
+    Gradients are written out: a step is computed again on the way back rather than kept, and the
+    gradient of U is one product over all steps. Half as slow again without, since memory traffic is
+    what reading costs.
+
+    Args:
+      weights: of the memory.
+      keys: `[m, d]`.
+      s: `[S, N, d]` sentences.
+      told: `[S, N]` bool, False writes nothing.
+      normalize: as of `write`.
+
+    Returns:
+      Contents after each sentence `[S, N, m, d]`, gates `[S, N, m]`.
+    """
+    first = jnp.broadcast_to(keys, (s.shape[1], *keys.shape))
+    about = s @ keys.T + weights.gate
+    drive = s @ weights.w + weights.bias
+    now = s, drive, about, told.astype(s.dtype)
+    return _read(normalize, weights.u, keys @ weights.v, weights.slope, first, now)
+
+
+def _step(normalize: bool, h: jax.Array, turned: jax.Array, kv: Any, slope: Any, now: Any) -> Any:
+    """`write`, given what does not depend on the contents h but for `turned` = U h."""
+    s, drive, about, told = now
+    gates = jax.nn.sigmoid(jnp.sum(s[:, None] * h, -1) + about) * told[:, None]
+    new = h + gates[..., None] * prelu(turned + kv + drive[:, None], slope)
+    return jnp.where(told[:, None, None] > 0, _unit(new) if normalize else new, h), gates
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _read(
+    normalize: bool, u: jax.Array, kv: jax.Array, slope: jax.Array, first: jax.Array, now: Any
+) -> tuple[jax.Array, jax.Array]:
+    def step(h: jax.Array, now: Any) -> Any:
+        h, gates = _step(normalize, h, h @ u, kv, slope, now)
+        return h, (h, gates)
+
+    return jax.lax.scan(step, first, now)[1]
+
+
+def _read_forward(normalize: bool, *inputs: Any) -> Any:
+    h, gates = _read(normalize, *inputs)
+    return (h, gates), (inputs, h)
+
+
+def _read_backward(normalize: bool, saved: Any, due: Any) -> Any:
+    (u, kv, slope, first, now), h = saved
+    before = jnp.concatenate([first[None], h[:-1]])
+    turn = u.T
+
+    def step(carry: Any, here: Any) -> Any:
+        dh, dslope = carry
+        h, now, (due_h, due_gates) = here
+        run = functools.partial(_step, normalize)
+        pull = jax.vjp(run, h, h @ u, kv, slope, now)[1]
+        back, dturned, _, more, dnow = pull((dh + due_h, due_gates))
+        return (back + dturned @ turn, dslope + more), (dturned, dnow)
+
+    start = jnp.zeros_like(first), jnp.zeros_like(slope)
+    (dfirst, dslope), (dturned, dnow) = jax.lax.scan(step, start, (before, now, due), reverse=True)
+    d = u.shape[0]
+    du = before.reshape(-1, d).T @ dturned.reshape(-1, d)
+    # the gradient of U h and of V w is the same but for the sum over sentences and stories
+    return du, dturned.sum((0, 1)), dslope, dfirst, dnow
+
+
+_read.defvjp(_read_forward, _read_backward)
 
 
 def _normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
@@ -142,15 +218,7 @@ class EntityNetwork(nn.Module):
             for words, mask in zip((sentences, questions), masks, strict=True)
         )
         told = jnp.any(sentences > 0, -1)
-
-        def step(h: jax.Array, now: tuple[jax.Array, jax.Array]) -> Any:
-            sentence, is_one = now
-            new, gates = write(weights, keys, h, sentence, self.normalize)
-            h = jnp.where(is_one[:, None, None], new, h)
-            return h, (h, gates * is_one[:, None])
-
-        first = jnp.broadcast_to(keys, (len(sentences), m, d))
-        _, (h, gates) = jax.lax.scan(step, first, (jnp.moveaxis(s, 1, 0), told.T))
+        h, gates = read(weights, keys, jnp.moveaxis(s, 1, 0), told.T, self.normalize)
         # contents when each question is asked: a product, since gathers are slow under vmap
         here = jax.nn.one_hot(at - 1, h.shape[0], dtype=h.dtype)
         h = jnp.einsum("nqs,snmd->nqmd", here, h)

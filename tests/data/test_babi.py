@@ -357,3 +357,11 @@ def test_arrays_spell_the_stories():
     assert short.answers[0, 1] == 0  # the first question came before
     with pytest.raises(ValueError, match="'mary'"):
         babi.arrays(stories, [w for w in vocabulary if w != "mary"], sizes)
+
+
+def test_beginnings_keep_questions_and_what_came_before_them():
+    story = ["a.", "b.", babi.Question("x?", "b"), "c.", babi.Question("y?", "c"), "d."]
+    late = ["a.", "b.", "c.", babi.Question("x?", "a")]
+    assert babi.beginnings([story, late], 2) == [story[:3]]
+    assert babi.beginnings([story, late], 3) == [story[:5], late]
+    assert babi.beginnings([story, late], 9) == [story, late]

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrl_suite.networks.entity_network import EntityNetwork
+from jaxrl_suite.networks.entity_network import EntityNetwork, Writing, read, write
 from jaxrl_suite.networks.recurrent import SLOTS, Recurrent, initial_carry
 
 WORDS, ANSWERS, M, D, L, K = 9, 5, 3, 4, 3, 2
@@ -129,3 +129,37 @@ def test_as_an_agent_s_memory_it_forgets_at_resets():
 def test_bad_keys_are_named():
     with pytest.raises(ValueError, match=r"tied=\(1, 2\): 3 words"):
         network(tied=(1, 2)).init(jax.random.key(0), *stories())
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_gradients_of_reading_are_those_of_writing_sentence_by_sentence(normalize):
+    sizes = {"u": (D, D), "v": (D, D), "w": (D, D), "bias": (D,), "slope": (D,), "gate": (M,)}
+    rng = np.random.default_rng(1)
+
+    def normal(*shape):
+        return jnp.asarray(0.7 * rng.normal(size=shape), jnp.float32)
+
+    weights = Writing(**{name: normal(3, *size) for name, size in sizes.items()})
+    keys, s = normal(3, M, D), normal(3, 6, 2, D)
+    told = jnp.asarray(rng.random((3, 6, 2)) < 0.8)
+    due = normal(6, 2, M, D), normal(6, 2, M)
+
+    def plain(weights, keys, s, told, normalize):
+        h, found = jnp.broadcast_to(keys, (s.shape[1], M, D)), []
+        for sentence, is_one in zip(s, told, strict=True):
+            new, gates = write(weights, keys, h, sentence, normalize)
+            h = jnp.where(is_one[:, None, None], new, h)
+            found.append((h, gates * is_one[:, None]))
+        return tuple(jnp.stack(x) for x in zip(*found, strict=True))
+
+    def gradients(run):
+        def loss(weights, keys, s, told):
+            found = run(weights, keys, s, told, normalize)
+            return sum(jnp.sum(a * b) for a, b in zip(found, due, strict=True))
+
+        # three restarts at once
+        return jax.jit(jax.vmap(jax.value_and_grad(loss, (0, 1, 2))))(weights, keys, s, told)
+
+    got, want = (jax.tree.leaves(gradients(run)) for run in (read, plain))
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-4)
