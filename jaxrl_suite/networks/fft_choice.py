@@ -3,22 +3,28 @@
 The table (`fft_table.json`) holds log2(direct time / Fourier time) on a grid of shapes, once for the
 output alone and once for a training step (output and both gradients); `jaxrl bench fft_conv --table`
 measures it. Between its points it is interpolated linearly in the logarithms of the sizes. Kinds of
-devices that are not in it convolve directly.
+devices that are not in it convolve directly. Shapes that `fft_tuning.tune` has timed on this machine go
+before the table.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 import json
 import math
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+import platformdirs
 import scipy.fft
 
+PASSES = ("evaluation", "training")
 AXES = ("samples", "inputs", "outputs", "size", "kernel")
 TABLE = Path(__file__).with_name("fft_table.json")
 # nanoseconds of a transform per N log2 N samples and of a complex product, in round numbers: only
@@ -68,9 +74,60 @@ def choose(shapes: Shapes, method: str, block: int | None = None) -> tuple[Plan,
     fourier = plan(shapes, block)
     if method == "fft":
         return fourier, fourier
+    for met in _collectors:
+        met.setdefault(shapes)
     return tuple(  # type: ignore[return-value]
-        fourier if gain(shapes, passes) > 0 else DIRECT for passes in ("evaluation", "training")
+        fourier if _gain(shapes, passes) > 0 else DIRECT for passes in PASSES
     )
+
+
+def _gain(shapes: Shapes, passes: str) -> float:
+    timed = known().get(label(shapes))
+    return gain(shapes, passes) if timed is None else timed[passes]
+
+
+_collectors: list[dict[Shapes, None]] = []
+
+
+@contextlib.contextmanager
+def collecting() -> Iterator[dict[Shapes, None]]:
+    """Gathers the shapes for which `choose` is asked by "auto" inside the block."""
+    met: dict[Shapes, None] = {}
+    _collectors.append(met)
+    try:
+        yield met
+    finally:
+        _collectors.remove(met)
+
+
+def label(shapes: Shapes) -> str:
+    """A shape as a key of the file of timed shapes."""
+    sides = ("x".join(map(str, side)) for side in (shapes.size, shapes.kernel, shapes.strides))
+    numbers = (shapes.samples, shapes.inputs, shapes.outputs, *sides, shapes.groups)
+    return " ".join(map(str, numbers))
+
+
+def known_path() -> Path:
+    """Of the shapes timed on this kind of device with as many cores, in the user's cache folder."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count()
+    kind = "".join(c if c.isalnum() else "-" for c in jax.devices()[0].device_kind)
+    name = (
+        f"fft_conv-{kind}-{cores}.json"
+        if jax.default_backend() == "cpu"
+        else f"fft_conv-{kind}.json"
+    )
+    return platformdirs.user_cache_path("jaxrl-suite") / name
+
+
+@functools.cache
+def known() -> dict[str, dict[str, float]]:
+    """Timed shapes by `label`, as `gain` by purpose; none where the file is missing or not readable."""
+    try:
+        found = json.loads(known_path().read_text())
+        return {name: {p: float(gains[p]) for p in PASSES} for name, gains in found.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def plan(shapes: Shapes, block: int | None = None) -> Plan:

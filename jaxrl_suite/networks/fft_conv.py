@@ -14,7 +14,8 @@ from the forward pass. Small kernels on large inputs go block by block (overlap-
     y = fft_conv.conv_general_dilated(x, w, (1, 1), "VALID")    # as jax.lax's, gradients too
     layer = fft_conv.conv(32, (9, 9))                            # as flax.linen.Conv
 
-`method="auto"` compares costs with a table measured by `jaxrl bench fft_conv`.
+`method="auto"` compares costs with a table measured by `jaxrl bench fft_conv`; `fft_tuning.tune` times
+the very shapes of a program instead.
 """
 
 from __future__ import annotations

@@ -13,8 +13,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxrl_suite.networks import fft_choice, fft_conv
+from jaxrl_suite.networks import fft_choice, fft_conv, fft_tuning
 from jaxrl_suite.networks.fft_choice import Shapes
+
+
+@pytest.fixture(autouse=True)
+def own_measurements(monkeypatch, tmp_path):
+    """What was timed on this machine before does not show."""
+    monkeypatch.setattr(fft_choice, "known_path", lambda: tmp_path / "cache" / "known.json")
+    fft_choice.known.cache_clear()
+    yield
+    fft_choice.known.cache_clear()
+
 
 fft = functools.partial(fft_conv.conv_general_dilated, method="fft")
 
@@ -224,6 +234,33 @@ def test_auto_takes_what_the_table_says_for_each_purpose(monkeypatch):
     assert kinds(lambda x, w: value_and_gradients(auto, x, w), x, w) == (True, False)
     monkeypatch.setattr(fft_choice, "tables", dict)  # a device nobody measured
     assert kinds(lambda x, w: value_and_gradients(auto, x, w), x, w) == (False, True)
+
+
+def test_shapes_are_timed_once_and_go_before_the_table():
+    x, w, deeper = draw(8, (2, 3, 9, 9), (4, 3, 3, 3), (4, 4, 3, 3))
+
+    def network(x, w, deeper):
+        y = fft_conv.conv_general_dilated(x, w, (1, 1), "SAME")
+        y = fft_conv.conv_general_dilated(y, deeper, (2, 2), "VALID")
+        return fft_conv.conv_general_dilated(y, deeper, (1, 1), "VALID", method="fft").sum()
+
+    found = fft_tuning.tune(jax.grad(network), x, w, deeper, repeats=1)
+    assert list(found) == ["2 3 4 11x11 3x3 1x1 1", "2 4 4 9x9 3x3 2x2 1"]
+    assert all(np.isfinite(list(gains.values())).all() for gains in found.values())
+    assert fft_tuning.tune(network, x, w, deeper) == {}
+    fft_choice.known.cache_clear()
+    assert fft_choice.known() == found
+
+    shapes = Shapes(2, 3, 4, (11, 11), (3, 3), (1, 1))
+    for sign in (1.0, -1.0):
+        gains = {"evaluation": sign, "training": -sign}
+        fft_tuning.keep({fft_choice.label(shapes): gains})
+        evaluation, training = fft_choice.choose(shapes, "auto")
+        assert (evaluation != fft_choice.DIRECT) == (sign > 0)
+        assert (training != fft_choice.DIRECT) == (sign < 0)
+    fft_choice.known_path().write_text("[1")  # what is not readable is not there
+    fft_choice.known.cache_clear()
+    assert fft_choice.known() == {}
 
 
 def test_bad_arguments_are_named():
