@@ -97,6 +97,14 @@ class Lock(core.Environment[LockState, LockParams]):
         return f"{self.kind}-H{self.horizon}"
 
     @property
+    def place_classes(self) -> tuple[int, ...]:
+        """The class of each place: those of one class are reached alike whatever one does.
+
+        That is backward kinematic inseparability: P(s' | s, a) differs by a factor of s' alone.
+        """
+        return tuple(range(self.num_places))
+
+    @property
     def num_places(self) -> int:
         """S, true states of a step."""
         return len(self.place_names)

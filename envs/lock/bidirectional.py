@@ -59,6 +59,10 @@ class BidirectionalLock(Lock):
         bits = horizon - 1 if bits is None else bits
         self.observations = Observations(observation, horizon + 3, bits, deviation, filler=True)
 
+    @property
+    def place_classes(self) -> tuple[int, ...]:
+        return (0, 0, 1, 2, 2, 3, 4) if self.rewards["swap"] == 0.5 else tuple(range(7))
+
     def observation_space(self, params: LockParams | None = None) -> spaces.Box:
         inside = self.observations.space(self.ones)
         return dataclasses.replace(inside, shape=(inside.shape[0] + 1,))
