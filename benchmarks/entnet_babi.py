@@ -159,8 +159,9 @@ def page(results: dict[int, dict[str, Any]]) -> None:
         f"{100 * np.mean(tests):.2f}%. The paper's column is of the released corpus, best of ten runs; "
         "ours are stories drawn anew from the published grammar, 9,000 questions to train on, 1,000 "
         "each for validation and test. A family's network is the restart, at the moment, of lowest "
-        "validation error; the median is over restarts, each at its own best moment. Minutes: of all "
-        "restarts together, on one core shared with other work. ![validation errors](babi.png)",
+        "validation error; the median is over restarts, each at its own best moment until the first one "
+        "was good enough and training ended. Minutes: of all restarts together, on one core shared with "
+        "other work. ![validation errors](babi.png)",
         data={
             "results": {
                 str(t): {**results[t], "chosen": judge(results[t])} for t in sorted(results)

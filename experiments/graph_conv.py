@@ -48,8 +48,8 @@ class Config:
     """Data, graph, network and training.
 
     Attributes:
-      data: "digits", "topics", "wine", "breast_cancer", "mnist", "cifar10", "20news", "reuters" or
-        "merck".
+      data: "digits", "moved_digits", "topics", "wine", "breast_cancer", "mnist", "cifar10", "20news",
+        "reuters" or "merck".
       folder: that holds the files of the last five.
       shuffle: the order of the features is random.
       train_size: training samples to use; None takes all.
@@ -158,9 +158,8 @@ def check(config: Config) -> None:
     ):
         if value not in options:
             raise ConfigError(name, value, f"one of {', '.join(options)}")
-    pictures = config.data in images.NAMES and config.data != "cifar10"
-    if not pictures and "grid" in (config.graph, config.model):
-        raise ConfigError("data", config.data, "digits or mnist: others have no grid")
+    if not has_grid(config) and "grid" in (config.graph, config.model):
+        raise ConfigError("data", config.data, "digits, moved_digits or mnist: others have no grid")
     for name in ("num_updates", "steps", "batch_size", "knots", "stride", "neighbours"):
         if getattr(config, name) < 1:
             raise ConfigError(name, getattr(config, name), "at least 1")
@@ -169,6 +168,11 @@ def check(config: Config) -> None:
             raise ConfigError(name, getattr(config, name), "above 0, at most 1")
     if not config.channels:
         raise ConfigError("channels", config.channels, "a convolution or more")
+
+
+def has_grid(config: Config) -> bool:
+    """Whether features are the pixels of square grey pictures."""
+    return config.data in images.NAMES and config.data != "cifar10"
 
 
 def data_of(config: Config) -> tuple[Labelled, np.ndarray]:
@@ -265,7 +269,7 @@ def build(config: Config) -> Experiment:
         hidden = max(1, round((float(constant["parameters"]) - data.classes) / each))
         network = Dense(hidden, data.classes, config.dropout)
         constant = {"parameters": jnp.float32(parameters(network, n))}
-    elif config.model != "grid" and config.data in ("digits", "mnist"):
+    elif config.model != "grid" and has_grid(config):
         true = graph_of(dataclasses.replace(config, graph="grid"), data, order)
         constant["overlap"] = jnp.float32(graph_estimation.overlap(levels[0].weights, true))
     return training(config, data, network, constant)

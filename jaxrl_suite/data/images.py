@@ -1,6 +1,7 @@
 """Pictures with labels: scikit-learn's digits, and MNIST and CIFAR-10 from a folder.
 
-Nothing is downloaded. What a reader wants:
+`moved_digits` are the digits at random places of a larger picture. Nothing is downloaded. What a reader
+wants:
 
 - `mnist`: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
   `t10k-labels-idx1-ubyte`, as LeCun et al. publish them, gzipped (`.gz`) or not;
@@ -19,7 +20,7 @@ import numpy as np
 
 from jaxrl_suite.experiment import ConfigError
 
-NAMES = ("digits", "mnist", "cifar10")
+NAMES = ("digits", "moved_digits", "mnist", "cifar10")
 
 
 class Labelled(NamedTuple):
@@ -42,7 +43,8 @@ def load(name: str, folder: str | Path | None = None, seed: int = 0) -> Labelled
     """The data set called `name`.
 
     Args:
-      name: "digits" (8 x 8 greys, 1,797 of them, a random fifth for testing), "mnist" or "cifar10".
+      name: "digits" (8 x 8 greys, 1,797 of them, a random fifth for testing), "moved_digits" (on
+        12 x 12), "mnist" or "cifar10".
       folder: where the files of the last two are.
       seed: of the digits' split.
 
@@ -51,6 +53,8 @@ def load(name: str, folder: str | Path | None = None, seed: int = 0) -> Labelled
     """
     if name == "digits":
         return digits(seed)
+    if name == "moved_digits":
+        return moved_digits(seed)
     if name not in NAMES:
         raise ConfigError("data", name, f"one of {', '.join(NAMES)}")
     if folder is None:
@@ -70,6 +74,23 @@ def digits(seed: int = 0) -> Labelled:
     x = (found.images[order, :, :, None] / 16.0).astype(np.float32)
     y, cut = found.target[order].astype(np.int32), len(order) // 5
     return Labelled(x[cut:], y[cut:], x[:cut], y[:cut], 10)
+
+
+def moved_digits(seed: int = 0, side: int = 12, copies: int = 4) -> Labelled:
+    """Digits anywhere on black `[S, side, side, 1]`: each `copies` times, the ones for testing too."""
+    data, rng = digits(seed), np.random.default_rng([seed, side])
+
+    def move(x: np.ndarray) -> np.ndarray:
+        moved = np.zeros((len(x), side, side, 1), np.float32)
+        for picture, small in zip(moved, x, strict=True):
+            top, left = rng.integers(0, side - 8 + 1, 2)
+            picture[top : top + 8, left : left + 8] = small
+        return moved
+
+    train, test = (np.concatenate([x] * copies) for x in (data.train_x, data.test_x))
+    return Labelled(
+        move(train), np.tile(data.train_y, copies), move(test), np.tile(data.test_y, copies), 10
+    )
 
 
 def mnist(folder: Path) -> Labelled:

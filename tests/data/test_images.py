@@ -59,8 +59,30 @@ def test_digits_are_split_by_seed_without_overlap():
     assert not np.array_equal(data.test_y, other.test_y)
 
 
+def test_moved_digits_are_the_digits_somewhere_else():
+    small, moved = images.load("digits"), images.load("moved_digits")
+    assert moved.train_x.shape == (4 * 1438, 12, 12, 1) and moved.test_x.shape == (
+        4 * 359,
+        12,
+        12,
+        1,
+    )
+    np.testing.assert_array_equal(moved.test_y, np.tile(small.test_y, 4))
+    places = set()
+    for before, after in zip(np.tile(small.test_x, (4, 1, 1, 1)), moved.test_x, strict=True):
+        found = [
+            (i, j)
+            for i in range(5)
+            for j in range(5)
+            if (after[i : i + 8, j : j + 8] == before).all()
+        ]
+        assert found and np.isclose(after.sum(), before.sum())
+        places.update(found)
+    assert len(places) == 25
+
+
 def test_what_is_missing_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="data='mnst': one of digits, mnist, cifar10"):
+    with pytest.raises(ConfigError, match="data='mnst': one of digits, moved_digits, mnist"):
         images.load("mnst")
     with pytest.raises(ConfigError, match="folder=None"):
         images.load("mnist")
