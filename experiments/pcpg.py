@@ -1,0 +1,92 @@
+"""PC-PG: a policy cover for provable policy gradients (Agarwal et al., NeurIPS 2020, arXiv 2007.08459).
+
+    jaxrl run pcpg --env BidirectionalLock-H6 --seeds 20
+    jaxrl run pcpg --env BidirectionalLock-H6 --seeds 20 --mixture uniform    # equal weights
+    jaxrl run pcpg --env BidirectionalLock-H6 --seeds 20 --roll-in 0          # without roll-in
+
+A policy gradient only sees what its policy visits. PC-PG keeps all the policies it has had, a cover.
+What they have seen is a covariance, and how far a state lies outside of it a bonus:
+
+    Sigma = ridge I + sum_{i <= n} sum_{s ~ pi_i} phi(s) phi(s)^T,    b(s) = sqrt(phi(s)^T Sigma^-1 phi(s))
+
+Episodes begin with a policy of the cover and are handed over to the learner after a random number of
+steps. So no state that was ever reached is forgotten, and the gradient is taken where the cover goes.
+The cover is mixed by the weights that maximise log det sum_i w_i Sigma_i: a policy that goes where no
+other does gets weight, one that adds nothing gets none.
+
+A bidirectional lock has two combinations to find; the one found first may be the worse. An agent with
+a bonus for novelty alone finds one and stays, as its bonus vanishes behind it; the cover still rolls
+in to the other lock (`benchmarks/pcpg.py` draws where each policy goes).
+
+`--mode reward` is the variant that learns from reward and bonus together, for the mountain car:
+
+    jaxrl run pcpg --env MountainCarContinuous-Sparse --mode reward --features fourier \\
+        --feature-dim 10 --coefficient 0.1 --max-reward 100 --roll-in 0.5 --seeds 5
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import envs
+from jaxrl_suite.agents.pcpg import agent
+from jaxrl_suite.experiment import ConfigError, Experiment, Spec
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(agent.PCPGConfig):
+    """PC-PG's settings and the environment's.
+
+    Attributes:
+      env: name of an environment (`jaxrl list`).
+      max_steps: H, episode length, or None for the environment's own.
+      num_contexts: number of fixed levels, or None for a new level every episode.
+      coverage: pay new places in the place of the environment's own reward.
+    """
+
+    env: str = "BidirectionalLock-H6"
+    max_steps: int | None = None
+    num_contexts: int | None = None
+    coverage: bool = False
+
+
+def make_env(config: Config) -> tuple[Any, Any]:
+    """The environment, which PC-PG resets itself.
+
+    Raises:
+      ConfigError: for a name or an option that `envs.make` refuses; games on the host
+        reset themselves and are refused too.
+    """
+    try:
+        return envs.make(
+            config.env,
+            auto_reset="none",
+            log=False,
+            max_steps=config.max_steps,
+            num_contexts=config.num_contexts,
+            coverage=config.coverage,
+        )
+    except ValueError as error:
+        raise ConfigError("env", config.env, str(error)) from None
+
+
+def build(config: Config) -> Experiment:
+    """PC-PG on the environment."""
+    return agent.make(*make_env(config), config)
+
+
+EXPERIMENT = Spec(
+    name="pcpg",
+    config=Config,
+    build=build,
+    summary="PC-PG, a cover of policies, mixed by log det, that rolls in the next one",
+    paper="Agarwal et al., PC-PG: Policy Cover Directed Exploration, NeurIPS 2020",
+    length=(),
+    sweepable=("learning_rate", "coefficient", "entropy", "discount", "trace", "eps", "ridge"),
+)
+
+if __name__ == "__main__":
+    from jaxrl_suite.runner.cli import run_script
+
+    run_script(EXPERIMENT)

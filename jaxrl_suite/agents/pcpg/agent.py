@@ -1,0 +1,401 @@
+"""PC-PG (Agarwal, Henaff, Kakade and Sun, NeurIPS 2020, arXiv 2007.08459): policy cover, policy gradient.
+
+An update is an epoch n of the algorithm:
+
+1. Sigma = ridge I + sum of phi phi^T over all states that any policy of the cover has seen, and
+   b(s, a) = sqrt(phi^T Sigma^-1 phi), which stays as it is for the epoch;
+2. `loops` times: episodes that the cover rolls in (`episodes`), then a policy gradient step
+   (`learners`) on c H b, or on r + c r_max H b;
+3. `density_episodes` of the new policy from the start: its sum of phi phi^T, and its return;
+4. the policy joins the cover, and the mixture's weights maximise log det sum_i w_i Sigma_i (`design`).
+
+With `mode="explore"` (the released PCPG agent) the cover is built without any reward; after
+`explore_epochs` a fresh policy learns the reward alone, rolled in by the finished cover, for
+`exploit_epochs`. With `mode="reward"` (its PCPG2) the one policy learns both. Either way the policy
+with the best return over its density episodes is the result.
+
+`mixture="uniform"` and `roll_in=0` leave out the two ideas of the cover, one at a time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from envs.core import Environment
+from jaxrl_suite import distributions, evaluation, gae
+from jaxrl_suite.agents import acting, networks
+from jaxrl_suite.agents.pcpg import cover as covers
+from jaxrl_suite.agents.pcpg import design, episodes, features, learners
+from jaxrl_suite.agents.pcpg.cover import Cover
+from jaxrl_suite.experiment import ConfigError, Experiment, known
+from jaxrl_suite.exploration.bonus import Transitions
+
+MODES = ("explore", "reward")
+MIXTURES = ("optimal", "adam", "uniform")
+LEARNERS = {"ppo": learners.ppo, "npg": learners.npg}
+
+
+@dataclasses.dataclass(frozen=True)
+class PCPGConfig(networks.Options):
+    """Settings of PC-PG; the defaults are small ones for the lock of 6 steps.
+
+    Attributes:
+      mode: "explore" without reward, then exploit; or "reward".
+      explore_epochs: policies that join the cover beside the first, random one.
+      exploit_epochs: epochs of the exploiting policy ("explore" only).
+      loops: policy gradient updates of an epoch.
+      episodes: episodes of each.
+      groups: parts of these episodes; each part is rolled in by one policy of the cover.
+      density_episodes: episodes that say what a policy has seen.
+      roll_in: share of the groups that are rolled in by the cover.
+      eps: probability that the first action after a roll-in is uniform.
+      features: phi: "identity", "fourier", "random" or "inverse" (`features`).
+      feature_dim: D.
+      ridge: lambda.
+      coefficient: c.
+      max_reward: r_max ("reward" only).
+      mixture: weights of the cover: "optimal", "adam" (as released) or "uniform".
+      learner: "ppo" or "npg".
+      passes: over the steps of a loop.
+      minibatch_size: steps of a gradient step.
+      learning_rate: of RMSProp.
+      discount: gamma.
+      trace: lambda of the advantage estimates.
+      clip: epsilon of PPO's objective.
+      entropy: weight of its entropy bonus.
+      max_grad_norm: gradients are scaled to this global norm.
+      kl: step length of NPG.
+      cg_iterations, damping: of its conjugate gradients.
+      eval_episodes: episodes of one evaluation.
+    """
+
+    activation: str = "relu"
+    mode: str = "explore"
+    explore_epochs: int = 3
+    exploit_epochs: int = 5
+    loops: int = 30
+    episodes: int = 500
+    groups: int = 25
+    density_episodes: int = 500
+    roll_in: float = 1.0
+    eps: float = 0.05
+    features: str = "identity"
+    feature_dim: int = 64
+    ridge: float = 0.01
+    coefficient: float = 1.0
+    max_reward: float = 1.0
+    mixture: str = "optimal"
+    learner: str = "ppo"
+    passes: int = 5
+    minibatch_size: int = 160
+    learning_rate: float = 2e-3
+    discount: float = 0.99
+    trace: float = 0.95
+    clip: float = 0.2
+    entropy: float = 0.01
+    max_grad_norm: float = 0.5
+    kl: float = 0.01
+    cg_iterations: int = 10
+    damping: float = 1e-3
+    eval_episodes: int = 100
+
+
+class PCPGState(NamedTuple):
+    """Everything a run carries from epoch to epoch.
+
+    Attributes:
+      params, opt_state: of the policy that learns.
+      env_params: of the environment.
+      cover: the policies before it.
+      features: state of phi.
+      kept: of learned features: each policy's density episodes, pytree of `[C, H, M, ...]`; else ().
+      untrained: parameters that the exploiting policy begins with.
+      best_params, best_return: of the result so far.
+      design: how the present weights were found.
+      key: random key.
+      count: `[]` int32, epochs done.
+    """
+
+    params: Any
+    opt_state: Any
+    env_params: Any
+    cover: Cover
+    features: Any
+    kept: Any
+    untrained: Any
+    best_params: Any
+    best_return: jax.Array
+    design: design.Design
+    key: jax.Array
+    count: jax.Array  # type: ignore[assignment]
+
+
+def check(config: PCPGConfig) -> None:
+    """Refuses settings that cannot work.
+
+    Raises:
+      ConfigError: naming the field.
+    """
+    for name, choices in (
+        ("mode", MODES),
+        ("mixture", MIXTURES),
+        ("learner", tuple(LEARNERS)),
+        ("core", ("none",)),
+    ):
+        if getattr(config, name) not in choices:
+            raise ConfigError(name, getattr(config, name), f"one of {', '.join(choices)}")
+    least = {"explore_epochs": 1, "exploit_epochs": 1 if config.mode == "explore" else 0}
+    counts = ("loops", "episodes", "groups", "density_episodes", "passes", "minibatch_size")
+    for name in (*least, *counts, "cg_iterations", "eval_episodes"):
+        if getattr(config, name) < least.get(name, 1):
+            raise ConfigError(name, getattr(config, name), f"at least {least.get(name, 1)}")
+    for name in ("roll_in", "eps", "discount", "trace"):
+        if known(value := getattr(config, name)) and not 0.0 <= value <= 1.0:
+            raise ConfigError(name, value, "from 0 to 1")
+    for name in ("ridge", "damping", "kl"):
+        if known(value := getattr(config, name)) and value <= 0:
+            raise ConfigError(name, value, "above 0")
+    if config.episodes % (2 * config.groups):
+        raise ConfigError("groups", config.groups, f"half a divisor of episodes={config.episodes}")
+    if config.learner == "npg" and config.separate_critic is False:
+        raise ConfigError("separate_critic", False, "None or True with learner='npg'")
+
+
+def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
+    """PC-PG on an environment without auto-reset.
+
+    Args:
+      env, env_params: as `envs.make(..., auto_reset="none", log=False)` returns them.
+      config: the settings.
+
+    Raises:
+      ConfigError: for settings that cannot work.
+    """
+    check(config)
+    observation_space = env.observation_space(env_params)
+    action_space = env.action_space(env_params)
+    network = networks.build(observation_space, action_space, config)
+    phi = features.make(config.features, config.feature_dim, observation_space, action_space)
+    horizon = evaluation.horizon(env)
+    groups, size = config.groups, config.episodes // config.groups
+    rolled = round(config.roll_in * groups)
+    kept_steps = episodes.own_steps(groups, size, horizon, rolled)
+    exploring = config.mode == "explore"
+    capacity = config.explore_epochs + 1
+    num_updates = config.explore_epochs + (config.exploit_epochs if exploring else 0)
+
+    def forward(params: Any, observation: Any) -> tuple[Any, jax.Array]:
+        _, outputs, value = network.apply(params, (), observation, None)  # type: ignore[misc]
+        return outputs, value
+
+    def policy(params: Any) -> episodes.Policy:
+        def act(observation: Any) -> tuple[Any, jax.Array]:
+            outputs, value = forward(params, observation)
+            return distributions.policy(action_space, outputs), value
+
+        return act
+
+    learner = LEARNERS[config.learner](forward, action_space, config)
+
+    def fresh(key: jax.Array) -> Any:
+        example = observation_space.sample(key)
+        return network.init(key, (), jax.tree.map(lambda x: x[None], example), None)
+
+    def gather(key: jax.Array, params: Any, env_params: Any, number: int, **how: Any) -> Any:
+        return episodes.gather(
+            key, env, env_params, action_space, policy(params), number, horizon, **how
+        )
+
+    def seen(state: Any, steps: Transitions) -> jax.Array:
+        return phi.apply(state, steps.observation, steps.action)
+
+    def bonus_of(state: PCPGState, inverse: jax.Array, steps: Transitions) -> jax.Array:
+        """c H b, `[H, N]`."""
+        b = covers.bonus(inverse, seen(state.features, steps))
+        return config.coefficient * config.max_reward * horizon * b
+
+    def roll_in(key: jax.Array, cover: Cover) -> episodes.RollIn:
+        draw_key, start_key = jax.random.split(key)
+        _, params = covers.draw(draw_key, cover, groups)
+
+        def act(key: jax.Array, observation: Any) -> jax.Array:
+            parts = jax.tree.map(lambda x: x.reshape(groups, size, *x.shape[1:]), observation)
+            outputs, _ = jax.vmap(forward)(params, parts)
+            outputs = jax.tree.map(lambda x: x.reshape(groups * size, *x.shape[2:]), outputs)
+            return distributions.policy(action_space, outputs).sample(seed=key)
+
+        mixed = jnp.repeat(jnp.arange(groups) < rolled, size)
+        start = episodes.starts(start_key, groups, size, horizon, rolled)
+        return episodes.RollIn(act, start, config.eps * mixed)
+
+    def batch_of(found: episodes.Episodes, reward: jax.Array) -> learners.Batch:
+        """The learner's own steps, first of all the flattened ones, as many as there are at most."""
+        steps = found.steps
+        done = steps.done.at[-1].set(True)
+        advantage = gae.advantages(
+            reward,
+            found.value,
+            found.next_value,
+            steps.terminated,
+            done,
+            config.discount,
+            config.trace,
+        )
+        whole = learners.Batch(
+            steps.observation,
+            steps.action,
+            found.log_prob,
+            advantage,
+            advantage + found.value,
+            found.own.astype(jnp.float32),
+        )
+        flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), whole)
+        order = jnp.argsort(~found.own.reshape(-1), stable=True)[:kept_steps]
+        return jax.tree.map(lambda x: x[order], flat)
+
+    def optimise(key: jax.Array, state: PCPGState, reward_free: jax.Array) -> Any:
+        inverse = covers.inverse_covariance(state.cover, config.ridge)
+
+        def loop(carry: Any, key: jax.Array) -> Any:
+            params, opt_state = carry
+            roll_key, gather_key, learn_key = jax.random.split(key, 3)
+            how = {"roll_in": roll_in(roll_key, state.cover)} if rolled else {}
+            found = gather(gather_key, params, state.env_params, config.episodes, **how)
+            extra = bonus_of(state, inverse, found.steps)
+            paid = found.steps.reward
+            reward = jnp.where(reward_free, extra, paid) if exploring else paid + extra
+            batch = batch_of(found, reward)
+            params, opt_state, metrics = learner.update(learn_key, params, opt_state, batch)
+            metrics["bonus"] = jnp.sum(extra * found.own) / jnp.maximum(jnp.sum(found.own), 1)
+            return (params, opt_state), metrics
+
+        keys = jax.random.split(key, config.loops)
+        (params, opt_state), metrics = jax.lax.scan(loop, (state.params, state.opt_state), keys)
+        return params, opt_state, jax.tree.map(jnp.mean, metrics)
+
+    def solve(key: jax.Array, cover: Cover) -> design.Design:
+        filled = cover.filled
+        matrices = design.normalized(cover.moments, config.ridge, filled)
+        if config.mixture == "optimal":
+            return design.vertex_exchange(matrices, filled)
+        if config.mixture == "adam":
+            return design.adam(key, matrices, filled)
+        weights = design.uniform(filled)
+        return design.Design(weights, design.certificate(weights, matrices, filled), jnp.int32(0))
+
+    def join(key: jax.Array, state: PCPGState, found: episodes.Episodes, wanted: Any) -> PCPGState:
+        """The learner's policy in the cover, where `wanted`, and the mixture with it."""
+        fit_key, solve_key = jax.random.split(key)
+        cover, steps = state.cover, found.steps._replace(info={})
+        first = cover.count == 0
+        fitted = phi.fit(fit_key, state.features, steps, found.valid, first)
+        fitted = jax.tree.map(lambda a, b: jnp.where(wanted, a, b), fitted, state.features)
+        moment = covers.second_moment(seen(fitted, steps), found.valid)
+        cover, row = covers.append(cover, state.params, moment, wanted), cover.count
+        kept = state.kept
+        if phi.learned:
+            row = jnp.where(wanted, row, capacity)
+            kept = jax.tree.map(
+                lambda all, x: all.at[row].set(x, mode="drop"), kept, (steps, found.valid)
+            )
+            moments = jax.lax.map(lambda k: covers.second_moment(seen(fitted, k[0]), k[1]), kept)
+            moments = jnp.where(cover.filled[:, None, None], moments, 0.0)
+            cover = cover._replace(moments=moments)
+        solved = solve(solve_key, cover)
+        cover = cover._replace(weights=solved.weights)
+        return state._replace(cover=cover, features=fitted, kept=kept, design=solved)
+
+    def init(key: jax.Array) -> PCPGState:
+        network_key, refresh_key, feature_key, gather_key, join_key, key = jax.random.split(key, 6)
+        both = jax.vmap(fresh)(jax.random.split(network_key))
+        params, untrained = (jax.tree.map(lambda x, i=i: x[i], both) for i in range(2))
+        env_now = env.refresh(refresh_key, env_params)
+        found = gather(gather_key, params, env_now, config.density_episodes)
+        kept: Any = ()
+        if phi.learned:
+            one = (found.steps._replace(info={}), found.valid)
+            kept = jax.tree.map(lambda x: jnp.zeros((capacity, *x.shape), x.dtype), one)
+        nothing = design.Design(jnp.zeros(capacity), jnp.float32(0), jnp.int32(0))
+        state = PCPGState(
+            params=params,
+            opt_state=learner.init(params),
+            env_params=env_now,
+            cover=covers.init(params, capacity, phi.dim),
+            features=phi.init(feature_key),
+            kept=kept,
+            untrained=untrained,
+            best_params=params,
+            best_return=jnp.float32(-jnp.inf),
+            design=nothing,
+            key=key,
+            count=jnp.int32(0),
+        )
+        return join(join_key, state, found, jnp.asarray(True))
+
+    def restarted(state: PCPGState) -> PCPGState:
+        """With a new policy where the exploiting begins."""
+        now = state.count == config.explore_epochs
+        params, opt_state = jax.tree.map(
+            lambda a, b: jnp.where(now, a, b),
+            (state.untrained, learner.init(state.untrained)),
+            (state.params, state.opt_state),
+        )
+        return state._replace(params=params, opt_state=opt_state)
+
+    def update(state: PCPGState) -> tuple[PCPGState, dict[str, Any]]:
+        learn_key, gather_key, join_key, key = jax.random.split(state.key, 4)
+        reward_free = state.count < config.explore_epochs
+        if exploring:
+            state = restarted(state)
+        params, opt_state, metrics = optimise(learn_key, state, reward_free)
+        found = gather(gather_key, params, state.env_params, config.density_episodes)
+        state = state._replace(params=params, opt_state=opt_state, key=key, count=state.count + 1)
+        state = join(join_key, state, found, reward_free)
+
+        value = episodes.returns(found).mean()
+        better = value > state.best_return
+        if exploring:
+            better &= ~reward_free
+        best = jax.tree.map(lambda a, b: jnp.where(better, a, b), params, state.best_params)
+        state = state._replace(
+            best_params=best, best_return=jnp.where(better, value, state.best_return)
+        )
+        weights = state.cover.weights
+        metrics |= {
+            "episode_return": value,
+            "solved": jnp.mean(episodes.returns(found) > 0),
+            "exploring": reward_free.astype(jnp.float32),
+            "policies": state.cover.count.astype(jnp.float32),
+            "mixed_policies": jnp.exp(-jnp.sum(jax.scipy.special.xlogy(weights, weights))),
+            "design_gap": state.design.gap,
+        }
+        return state, metrics
+
+    def act(state: PCPGState) -> evaluation.Act:
+        def best(carry: Any, observation: Any, reset: jax.Array) -> tuple[Any, Any, jax.Array]:
+            return (carry, *policy(state.best_params)(observation))
+
+        return acting.act(best, action_space, greedy=False)
+
+    def evaluate(key: jax.Array, state: PCPGState) -> dict[str, Any]:
+        found = gather(key, state.best_params, state.env_params, config.eval_episodes)
+        value = episodes.returns(found)
+        return {"return": value.mean(), "solved": jnp.mean(value > 0)}
+
+    def play(key: jax.Array, state: PCPGState) -> Iterator[evaluation.Moment]:
+        return evaluation.play(key, env, state.env_params, act(state), ())
+
+    return Experiment(
+        init=init,
+        update=update,
+        num_updates=num_updates,
+        steps_per_update=(config.loops * config.episodes + config.density_episodes) * horizon,
+        evaluate=evaluate,
+        play=play,
+        headline=("episode_return", "mixed_policies", "bonus"),
+    )

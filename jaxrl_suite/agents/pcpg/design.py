@@ -1,0 +1,152 @@
+"""Weights of a mixture of policies that see as much as possible: D-optimal design over matrices.
+
+    max_w  f(w) = log det S(w),   S(w) = sum_i w_i M_i,   w in the simplex
+
+M_i is policy i's second moment of features. f is concave and df/dw_i = g_i = tr(S^-1 M_i), with
+sum_i w_i g_i = d. So for any w (Kiefer and Wolfowitz, 1960)
+
+    f(w*) - f(w) <= max_i g_i - d,
+
+a certificate that costs nothing. `vertex_exchange` moves weight from the policy with the least g_i to
+that with the most (Fedorov, 1972; Boehning, 1986), until the certificate is small. The step needs no
+line search: log det is self-concordant, so along a direction of slope a and curvature c the damped
+Newton step a / (c + a sqrt(c)) always ascends. `adam` is what the released PC-PG code does instead.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+
+class Design(NamedTuple):
+    """A mixture.
+
+    Attributes:
+      weights: `[C]` float32, of the simplex, 0 for rows that are not filled.
+      gap: `[]` float32, an upper bound of f(w*) - f(w).
+      iterations: `[]` int32, steps taken.
+    """
+
+    weights: jax.Array
+    gap: jax.Array
+    iterations: jax.Array
+
+
+def normalized(moments: jax.Array, ridge: float, filled: jax.Array) -> jax.Array:
+    """(M_i + ridge I) over the largest single entry of all of them, as the paper's code has it.
+
+    Args:
+      moments: `[C, D, D]`, sums of phi phi^T.
+      ridge: lambda.
+      filled: `[C]` bool, rows that count.
+    """
+    ridged = moments + ridge * jnp.eye(moments.shape[-1])
+    return ridged / jnp.max(jnp.where(filled[:, None, None], ridged, 0.0))
+
+
+def uniform(filled: jax.Array) -> jax.Array:
+    """Equal weights, `[C]` float32, for the rows that are filled."""
+    return filled / jnp.sum(filled)
+
+
+def log_det(weights: jax.Array, matrices: jax.Array) -> jax.Array:
+    """f(w), `[]` float32."""
+    return jnp.linalg.slogdet(jnp.einsum("i,ijk->jk", weights, matrices))[1]
+
+
+def whitened(matrices: jax.Array, filled: jax.Array) -> jax.Array:
+    """L^-1 M_i L^-T with L L^T the equal mixture: f changes by a constant only.
+
+    Directions that no policy has seen hold nothing but the ridge; S is then too badly conditioned for
+    float32. Whitened it starts as the identity.
+    """
+    mean = jnp.einsum("i,ijk->jk", uniform(filled), matrices)
+    factor = jnp.linalg.cholesky(mean)
+
+    def whiten(m: jax.Array) -> jax.Array:
+        half = jax.scipy.linalg.solve_triangular(factor, m, lower=True)
+        return jax.scipy.linalg.solve_triangular(factor, half.T, lower=True)
+
+    return jax.vmap(whiten)(matrices)
+
+
+def slopes(weights: jax.Array, matrices: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """g, `[C]`, and S^-1, `[D, D]`."""
+    inverse = jnp.linalg.inv(jnp.einsum("i,ijk->jk", weights, matrices))
+    return jnp.einsum("jk,ijk->i", inverse, matrices), inverse
+
+
+def certificate(weights: jax.Array, matrices: jax.Array, filled: jax.Array) -> jax.Array:
+    """max_i g_i - d, `[]` float32: how far f(w) may be from its maximum."""
+    slope, _ = slopes(weights, whitened(matrices, filled))
+    return jnp.max(jnp.where(filled, slope, -jnp.inf)) - matrices.shape[-1]
+
+
+def vertex_exchange(
+    matrices: jax.Array, filled: jax.Array, tolerance: float = 1e-2, most: int = 2000
+) -> Design:
+    """Maximises f to within `tolerance`.
+
+    Args:
+      matrices: `[C, D, D]`, symmetric and positive definite where filled.
+      filled: `[C]` bool.
+      tolerance: of the certificate, in nats.
+      most: steps.
+    """
+    white = whitened(matrices, filled)
+    dim = matrices.shape[-1]
+
+    def going_on(design: Design) -> jax.Array:
+        return (design.gap > tolerance) & (design.iterations < most)
+
+    def step(design: Design) -> Design:
+        w = design.weights
+        slope, inverse = slopes(w, white)
+        up = jnp.argmax(jnp.where(filled, slope, -jnp.inf))
+        down = jnp.argmin(jnp.where(w > 0, slope, jnp.inf))
+        along = inverse @ (white[up] - white[down])
+        rise, curvature = slope[up] - slope[down], jnp.sum(along * along.T)
+        newton = rise / (curvature + rise * jnp.sqrt(curvature) + 1e-12)
+        size = jnp.minimum(newton, w[down])
+        better = w.at[down].add(-size).at[up].add(size)
+        better = jnp.maximum(better, 0.0) / jnp.sum(jnp.maximum(better, 0.0))
+        return Design(better, slope[up] - dim, design.iterations + 1)
+
+    first = Design(uniform(filled), jnp.float32(jnp.inf), jnp.int32(0))
+    found = jax.lax.while_loop(going_on, step, first)
+    slope, _ = slopes(found.weights, white)
+    return found._replace(gap=jnp.max(jnp.where(filled, slope, -jnp.inf)) - dim)
+
+
+def adam(
+    key: jax.Array,
+    matrices: jax.Array,
+    filled: jax.Array,
+    steps: int = 5000,
+    learning_rate: float = 1e-3,
+) -> Design:
+    """The released code's: Adam on the logits of w, from standard normal ones."""
+    optimizer = optax.adam(learning_rate)
+
+    def weights(logits: jax.Array) -> jax.Array:
+        return jax.nn.softmax(jnp.where(filled, logits, -jnp.inf))
+
+    white = whitened(matrices, filled)
+
+    def step(carry: tuple, _: None) -> tuple:
+        logits, state = carry
+        w = weights(logits)
+        slope, _ = slopes(w, white)
+        # the gradient of f through the softmax, by hand: -inf logits have none
+        gradient = -w * (jnp.where(filled, slope, 0.0) - jnp.sum(w * slope))
+        change, state = optimizer.update(gradient, state)
+        return (optax.apply_updates(logits, change), state), None
+
+    logits = jax.random.normal(key, filled.shape)
+    (logits, _), _ = jax.lax.scan(step, (logits, optimizer.init(logits)), None, length=steps)
+    w = weights(logits)
+    return Design(w, certificate(w, matrices, filled), jnp.int32(steps))
