@@ -15,7 +15,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from envs import lock, wrappers
+from envs import lock, maze, wrappers
 from envs.control import classic
 from envs.core import Environment
 from envs.coverage import Coverage
@@ -253,3 +253,5 @@ for _name in raycast.NAMES:
     register(_name, _raycast_factory(_name))
 for _name in lock.NAMES:
     register(_name, lock.factory(_name))
+for _name in maze.NAMES:
+    register(_name, maze.factory(_name))

@@ -66,6 +66,32 @@ class GymnaxEnvironment(core.Environment[Any, Any]):
             return convert_space(self.env.action_space(params or self.default_params))
 
 
+class Scaled(GymnaxEnvironment):
+    """The same with observations scaled to 0 to 1 by the space's bounds, and 0 paid at the goal.
+
+    Every other step pays -1 (Neural-E3's form of MountainCar and Acrobot).
+    """
+
+    def _scale(self, observation: jax.Array) -> jax.Array:
+        space = self.env.observation_space(self.default_params)
+        return (observation - space.low) / (space.high - space.low)
+
+    def reset(self, key: jax.Array, params: Any = None) -> tuple[Any, Any]:
+        observation, state = super().reset(key, params)
+        return self._scale(observation), state
+
+    def step(self, key: jax.Array, state: Any, action: jax.Array, params: Any = None) -> Any:
+        observation, after, reward, terminated, *rest = super().step(key, state, action, params)
+        reward = jnp.where(terminated, 0.0, reward)
+        return self._scale(observation), after, reward, terminated, *rest
+
+    def observation_space(self, params: Any = None) -> spaces.Space:
+        return spaces.Box(0.0, 1.0, super().observation_space(params).shape)
+
+
+SCALABLE = ("MountainCar-v0", "Acrobot-v1")
+
+
 def _strong(tree: Any) -> Any:
     """Arrays without weak types."""
     return jax.tree.map(lambda x: jnp.asarray(x, jnp.asarray(x).dtype), tree)
@@ -86,12 +112,14 @@ def convert_space(space: Any) -> spaces.Discrete | spaces.Box:
 
 
 def factory(name: str) -> Callable[..., tuple[core.Environment, str]]:
-    """For the registry: options go to gymnax's constructor."""
+    """For the registry: `scaled` is ours (see `Scaled`), all others go to gymnax's constructor."""
 
-    def build(**options: Any) -> tuple[core.Environment, str]:
+    def build(scaled: bool = False, **options: Any) -> tuple[core.Environment, str]:
         import gymnax  # computes at import, so not before it is needed
 
+        if scaled and name not in SCALABLE:
+            raise ValueError(f"scaled={scaled!r}: only {' and '.join(SCALABLE)} have this form")
         env, _ = gymnax.make(name, **options)
-        return GymnaxEnvironment(env), "exact"
+        return (Scaled if scaled else GymnaxEnvironment)(env), "exact"
 
     return build

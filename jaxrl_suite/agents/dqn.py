@@ -245,7 +245,7 @@ def make(
                 bonus_key,
                 bonus_state,
                 steps,
-                lambda seen: network.apply(params, seen, method="features"),
+                lambda seen: jnp.asarray(network.apply(params, seen, method="features")),
             )
             reward, metrics = reward + more, metrics | bonus_metrics
         items = Item(
@@ -275,10 +275,12 @@ def make(
         return acting.act(pi, action_space, config.eval_epsilon == 0)
 
     def evaluate(key: jax.Array, state: DQNState) -> dict[str, Any]:
-        return evaluation.episodes(key, env, env_params, act(state), (), config.eval_episodes)
+        return evaluation.episodes(
+            key, env, state.acting.env_params, act(state), (), config.eval_episodes
+        )
 
     def play(key: jax.Array, state: DQNState) -> Iterator[evaluation.Moment]:
-        return evaluation.play(key, env, env_params, act(state), ())
+        return evaluation.play(key, env, state.acting.env_params, act(state), ())
 
     return Experiment(
         init=init,
