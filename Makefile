@@ -29,13 +29,14 @@ DEMO_PPO := $(DEMO) --bonus none --out $(DEMO_OUT)/ppo  # the same agent without
 DEMO_E3B := $(DEMO) --out $(DEMO_OUT)/e3b
 DEMO_REPORT := $(DEMO_OUT)/e3b $(DEMO_OUT)/ppo --out $(DEMO_OUT)/report
 
-.PHONY: help install demo test test-all lint lock clean
+.PHONY: help install demo test test-all lint docs lock clean
 
 help:
 	@echo "make demo      train E3B and PPO on $(DEMO_ENV), compare, write plots and a GIF"
 	@echo "make test      ruff, mypy, import contracts, fast tests"
 	@echo "make test-all  the slow tests too"
 	@echo "make lint      ruff, mypy, import contracts"
+	@echo "make docs      the documentation site, in $(VENV)/site"
 	@echo "make install   the package in $(VENV)/, without development tools"
 	@echo "make lock      resolve requirements/*.txt again from pyproject.toml"
 	@echo "make clean     remove $(VENV)/ and $(DEMO_OUT)/"
@@ -60,10 +61,14 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+docs: $(VENV)/docs.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir $(VENV)/site
+
 lock: $(VENV)/dev.stamp
 	$(LOCK) --upgrade --extra dev --extra bench --extra minihack --extra atari \
 		--extra vizdoom -o requirements/dev.txt
 	$(LOCK) -c requirements/dev.txt -o requirements/core.txt
+	$(LOCK) -c requirements/dev.txt --extra docs -o requirements/docs.txt
 
 clean:
 	rm -rf $(VENV) $(DEMO_OUT)
@@ -82,4 +87,9 @@ $(VENV)/core.stamp: requirements/core.txt pyproject.toml | $(VENV)/bin/python
 $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/core.stamp
 	@echo "Installing development tools into $(VENV)/ ..."
 	$(PIP) install -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/docs.stamp: requirements/docs.txt $(VENV)/core.stamp
+	@echo "Installing what builds the documentation into $(VENV)/ ..."
+	$(PIP) install -r requirements/docs.txt
 	@touch $@

@@ -17,7 +17,14 @@ from jaxrl_suite import experiment
 from jaxrl_suite.runner import cli
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guides").glob("*.md"))]
+DOCS = ROOT / "docs"
+PAGES = [
+    ROOT / "README.md",
+    DOCS / "index.md",
+    *sorted((DOCS / "guides").glob("*.md")),
+    *sorted((DOCS / "tutorials").glob("*.md")),
+]
+TUTORIALS = sorted(page.stem for page in (DOCS / "tutorials").glob("*.md"))
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 
 
@@ -66,6 +73,18 @@ def test_python_in_the_guide_to_bonuses_runs():
     exec(compile(code, "bonuses.md", "exec"), names)
     made = names["experiment"]
     jax.jit(made.update)(made.init(jax.random.key(0)))
+
+
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_tutorials_run(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = DOCS / "tutorials" / f"{name}.md"
+    names = {"__name__": "tutorial"}
+    for code in blocks(page, "python"):
+        exec(compile(code, page.name, "exec"), names)
+    for value in list(names.values()):
+        if hasattr(value, "unwrapped") and hasattr(value.unwrapped, "close"):
+            value.unwrapped.close()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -20,10 +20,10 @@ import jax.numpy as jnp
 import optax
 
 from envs.core import Environment
-from jaxrl_suite import distributions, evaluation, losses, minibatches
+from jaxrl_suite import checks, distributions, evaluation, losses, minibatches
 from jaxrl_suite.agents import acting, networks
 from jaxrl_suite.agents.acting import Acting
-from jaxrl_suite.experiment import ConfigError, Experiment, known
+from jaxrl_suite.experiment import ConfigError, Experiment
 from jaxrl_suite.exploration.bonus import Bonus
 from jaxrl_suite.networks.actor_critic import ActorCritic
 from jaxrl_suite.networks.recurrent import initial_carry
@@ -126,17 +126,12 @@ def check(config: IMPALAConfig) -> None:
     Raises:
       ConfigError: naming the field.
     """
-    for name in ("total_steps", "num_envs", "rollout_length", "epochs", "minibatches"):
-        if getattr(config, name) < 1:
-            raise ConfigError(name, getattr(config, name), "at least 1")
-    for name in ("discount", "trace"):
-        if known(value := getattr(config, name)) and not 0.0 <= value <= 1.0:
-            raise ConfigError(name, value, "from 0 to 1")
-    for name in ("rho_clip", "trace_clip"):
-        if known(value := getattr(config, name)) and not value > 0.0:
-            raise ConfigError(name, value, "above 0")
-    if config.optimizer not in OPTIMIZERS:
-        raise ConfigError("optimizer", config.optimizer, f"one of {', '.join(OPTIMIZERS)}")
+    checks.at_least(config, 1, "total_steps", "num_envs", "rollout_length", "epochs", "minibatches")
+    checks.at_least(config, 1, "eval_episodes")
+    checks.within(config, 0.0, 1.0, "discount", "trace")
+    checks.above(config, 0.0, "rho_clip", "trace_clip", "clip", "learning_rate", "max_grad_norm")
+    checks.at_least(config, 0.0, "value_coefficient", "entropy", "entropy_end")
+    checks.one_of(config, OPTIMIZERS, "optimizer")
     networks.check(config)
     if config.num_envs % config.minibatches:
         wanted = f"a divisor of num_envs={config.num_envs}"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+import flax.linen as nn
+
 from envs import spaces
+from jaxrl_suite import checks
 from jaxrl_suite.experiment import ConfigError
 from jaxrl_suite.networks.actor_critic import ActorCritic
 from jaxrl_suite.networks.encoders import encoder_for, is_grid
@@ -36,13 +39,17 @@ class Options:
 
 
 def check(options: Options) -> None:
-    """Refuses a recurrent core that does not exist.
+    """Refuses a network that cannot be built.
 
     Raises:
       ConfigError: naming the field.
     """
-    if options.core not in ("none", *KINDS):
-        raise ConfigError("core", options.core, f"'none' or one of {', '.join(KINDS)}")
+    checks.one_of(options, ("none", *KINDS), "core")
+    checks.sizes(options, "widths")
+    checks.at_least(options, 1, "core_features")
+    checks.finite(options, "log_std")
+    if not callable(getattr(nn, options.activation, None)):
+        raise ConfigError("activation", options.activation, "a function of flax.linen, 'relu' say")
 
 
 def build(

@@ -18,10 +18,10 @@ import jax.numpy as jnp
 import optax
 
 from envs.core import Environment
-from jaxrl_suite import distributions, evaluation, gae, losses, minibatches, normalize
+from jaxrl_suite import checks, distributions, evaluation, gae, losses, minibatches, normalize
 from jaxrl_suite.agents import acting, networks
 from jaxrl_suite.agents.acting import Acting
-from jaxrl_suite.experiment import ConfigError, Experiment, known
+from jaxrl_suite.experiment import ConfigError, Experiment
 from jaxrl_suite.exploration.bonus import Bonus, Transitions
 from jaxrl_suite.networks.actor_critic import ActorCritic
 from jaxrl_suite.networks.encoders import is_grid
@@ -126,12 +126,12 @@ def check(config: PPOConfig) -> None:
     Raises:
       ConfigError: naming the field.
     """
-    for name in ("total_steps", "num_envs", "rollout_length", "epochs", "minibatches"):
-        if getattr(config, name) < 1:
-            raise ConfigError(name, getattr(config, name), "at least 1")
-    for name in ("discount", "trace"):
-        if known(value := getattr(config, name)) and not 0.0 <= value <= 1.0:
-            raise ConfigError(name, getattr(config, name), "from 0 to 1")
+    checks.at_least(config, 1, "total_steps", "num_envs", "rollout_length", "epochs", "minibatches")
+    checks.at_least(config, 1, "eval_episodes")
+    checks.within(config, 0.0, 1.0, "discount", "trace")
+    checks.above(config, 0.0, "learning_rate", "clip", "max_grad_norm")
+    checks.at_least(config, 0.0, "value_coefficient", "entropy", "entropy_end")
+    checks.finite(config, "extrinsic")
     networks.check(config)
     unit = config.num_envs if config.core != "none" else config.num_envs * config.rollout_length
     what = "num_envs" if config.core != "none" else "num_envs * rollout_length"

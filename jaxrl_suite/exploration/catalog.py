@@ -23,6 +23,7 @@ from typing import Any
 
 import flax.linen as nn
 
+from jaxrl_suite import checks
 from jaxrl_suite.experiment import ConfigError
 from jaxrl_suite.exploration import (
     combine,
@@ -137,6 +138,10 @@ def _constructors(
     }
     if not 0 < options.bonus_share <= 1:
         raise ConfigError("bonus_share", options.bonus_share, "above 0, up to 1")
+    checks.at_least(options, 1, "features", "bonus_epochs", "bonus_minibatches")
+    checks.above(options, 0.0, "bonus_learning_rate", "ridge")
+    checks.at_least(options, 0.0, "novelty_decay")
+    checks.finite(options, "coefficient")
     rate = options.bonus_learning_rate
     widths = (64, options.features)
 

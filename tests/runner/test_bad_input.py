@@ -1,0 +1,127 @@
+"""Whatever is given for an option: it works, or one line names the option. Files of others are data."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+
+import jax
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jaxrl_suite import experiment
+from jaxrl_suite.experiment import ConfigError, Experiment
+from jaxrl_suite.runner import checkpoint, cli, folder
+from jaxrl_suite.runner.errors import RunError
+
+SPECS = experiment.registered()
+FIELDS = [
+    (name, field.name)
+    for name, spec in SPECS.items()
+    for field in dataclasses.fields(spec.config)
+    if name != "e3b_minihack"  # its games would be started: one example below
+]
+NUMBERS = st.one_of(
+    st.integers(-3, 9),
+    st.sampled_from([10**6, -(10**6), 10**30]),
+    st.floats(-2.0, 2.0),
+    st.sampled_from([float("nan"), float("inf"), -float("inf"), 1e-30, 1e30]),
+).map(str)
+WORDS = st.one_of(
+    st.sampled_from(
+        ["none", "None", "true", "false", "", " ", "e3b", "gru", "1,2", "../x", "--seeds"]
+    ),
+    st.text(max_size=6),
+)
+
+
+def outcome(spec, arguments):
+    """What becomes of a command line: an experiment, or the message that refuses it."""
+    try:
+        config, _ = cli.parse_run(spec, arguments, "jaxrl run")
+        made = spec.build(config)
+        assert made.num_updates >= 1 and made.steps_per_update >= 1
+        jax.eval_shape(made.init, jax.random.key(0))
+        return made
+    except (RunError, ConfigError) as error:
+        return " ".join(str(error).split())
+
+
+def check(name, field, value):
+    option = f"--{field.replace('_', '-')}"
+    result = outcome(SPECS[name], [f"{option}={value}"])
+    if not isinstance(result, Experiment):
+        others = [f.name for f in dataclasses.fields(SPECS[name].config)]
+        named = [f for f in others if f in result or f"--{f.replace('_', '-')}" in result]
+        assert named, (name, field, value, result)
+
+
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+@given(st.sampled_from(FIELDS), st.one_of(NUMBERS, NUMBERS, WORDS))
+def test_any_value_of_any_option(where, value):
+    check(*where, value)
+
+
+@pytest.mark.slow
+@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(FIELDS), st.one_of(NUMBERS, NUMBERS, WORDS))
+def test_any_value_of_any_option_at_length(where, value):
+    check(*where, value)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(min_size=1, max_size=12).filter(lambda t: not t.startswith("-")))
+def test_any_name_of_an_experiment(text):
+    try:
+        assert experiment.get(text).name == text
+    except ConfigError as error:
+        assert error.field == "experiment" and repr(text) in str(error)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=12))
+def test_any_name_of_an_option(text):
+    known = {f.name.replace("_", "-") for f in dataclasses.fields(SPECS["ppo"].config)}
+    try:
+        cli.parse_run(SPECS["ppo"], [f"--{text}=3"], "jaxrl run")
+    except RunError as error:
+        assert "\n" not in str(error).strip()
+        assert text.strip("-") not in known or text in str(error)
+
+
+class Trap:
+    """Runs code where it is unpickled."""
+
+    def __reduce__(self):
+        return exec, ("raise SystemExit('code of others was run')",)
+
+
+def test_files_of_others_are_data(tmp_path):
+    trap = "!!python/object/apply:builtins.exec ['raise SystemExit(1)']"
+    (tmp_path / "config.yaml").write_text(f"experiment: ppo\nconfig: {trap}\nrunner: {{}}\n")
+    with pytest.raises(RunError, match=r"config\.yaml cannot be read"):
+        folder.read(tmp_path)
+    with pytest.raises(yaml.YAMLError):
+        yaml.safe_load(trap)
+
+    step = tmp_path / "checkpoints" / "7"
+    step.mkdir(parents=True)
+    for name in ("run", "state"):
+        (step / name).mkdir()
+        (step / name / "metadata").write_bytes(pickle.dumps(Trap()))
+        (step / name / "checkpoint").write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(RunError, match="no checkpoint that can be read"):
+        checkpoint.newest(tmp_path / "checkpoints")
+
+
+def test_tables_of_others_are_data(tmp_path):
+    from jaxrl_suite.runner.curves import Curves
+
+    (tmp_path / "config.yaml").write_text("experiment: ppo\nconfig: {}\nrunner: {}\n")
+    (tmp_path / "metrics.parquet").write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(RunError, match="metrics"):
+        Curves.read(tmp_path)
