@@ -224,6 +224,9 @@ def on_babi(config: Config) -> Experiment:
     learnt, short = whole[cut:], sizes
     if config.train_sentences is not None:
         learnt = babi.beginnings(learnt, config.train_sentences)
+        if not learnt:
+            right = "enough for a question to be asked by then"
+            raise ConfigError("train_sentences", config.train_sentences, right)
         short = sizes._replace(sentences=min(config.train_sentences, sizes.sentences))
     data, kept, test_data = (
         jax.tree.map(jnp.asarray, babi.arrays(part, vocabulary, size))

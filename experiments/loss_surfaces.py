@@ -45,6 +45,7 @@ class Config:
       order: p, spins of an interaction: 2, 3 or 4.
       size: N, spins.
       rate: step size; None is what converges for spins, 0.1 for networks.
+      slowing: SGD on networks: the rate is `rate / (1 + slowing * epochs)`.
       share: stochastic gradients of spins: share of the spins a step takes the couplings of.
       temperature: at the start; of annealed networks in units of the loss.
       cooling: annealing: the temperature's factor over the run.
@@ -64,6 +65,7 @@ class Config:
     order: int = 3
     size: int = 50
     rate: float | None = None
+    slowing: float = 1.0
     share: float = 0.5
     temperature: float = 0.3
     cooling: float = 1e-3
@@ -111,6 +113,8 @@ def check(config: Config) -> None:
     for name in ("share", "changed", "cooling"):
         if not 0.0 < getattr(config, name) <= 1.0:
             raise ConfigError(name, getattr(config, name), "above 0, at most 1")
+    if config.slowing < 0:
+        raise ConfigError("slowing", config.slowing, "at least 0")
     if config.temperature <= 0:
         raise ConfigError("temperature", config.temperature, "above 0")
 
@@ -207,7 +211,8 @@ def network(config: Config) -> Experiment:
 
     def advance(key: jax.Array, run: Any, count: jax.Array) -> Any:
         if not annealed:
-            return networks.sgd(key, run, *train, count, config.steps, config.batch_size, rate)
+            speed = config.batch_size, rate, config.slowing
+            return networks.sgd(key, run, *train, count, config.steps, *speed)
         heats = config.temperature, config.temperature * config.cooling
         return networks.anneal(
             key, run, *train, count, config.steps, total, heats, config.width, config.changed

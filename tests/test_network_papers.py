@@ -78,7 +78,7 @@ def test_loss_surfaces_run(tmp_path, system, method, metric):
     [
         ({"shortest": 4, "tie_keys": True}, "eval/error_8"),
         ({"data": "babi", "task": 6, "tie_keys": True, "tied": ("Mary", "John")}, "eval/error"),
-        ({"data": "babi", "task": 19, "model": "lstm"}, "eval/kept_error"),
+        ({"data": "babi", "task": 2, "model": "lstm", "train_sentences": 12}, "eval/kept_error"),
     ],
 )
 def test_entnet_runs(tmp_path, more, metric):
@@ -164,6 +164,13 @@ def test_seeds_do_not_depend_on_those_beside_them(tmp_path):
         (entnet.EXPERIMENT, TINY_READER, {"longest": 3}, "longest"),
         (entnet.EXPERIMENT, TINY_READER, {"shortest": 9}, "shortest"),
         (entnet.EXPERIMENT, TINY_READER, {"test_lengths": (2,)}, "test_lengths"),
+        (entnet.EXPERIMENT, TINY_READER, {"train_sentences": 0}, "train_sentences"),
+        (
+            entnet.EXPERIMENT,
+            TINY_READER,
+            {"data": "babi", "task": 19, "train_sentences": 3},
+            "train_sentences",
+        ),
         (entnet.EXPERIMENT, TINY_READER, {"data": "babi", "tied": ("Bob",)}, "tied"),
         (entnet.EXPERIMENT, TINY_READER, {"data": "babi", "folder": "nowhere"}, "folder"),
         (graph_conv.EXPERIMENT, TINY_GRAPH, {"graph": "tree"}, "graph"),
@@ -183,6 +190,7 @@ def test_seeds_do_not_depend_on_those_beside_them(tmp_path):
         (loss_surfaces.EXPERIMENT, TINY_SURFACE, {"size": 1}, "size"),
         (loss_surfaces.EXPERIMENT, TINY_SURFACE, {"share": 0.0}, "share"),
         (loss_surfaces.EXPERIMENT, TINY_SURFACE, {"temperature": 0.0}, "temperature"),
+        (loss_surfaces.EXPERIMENT, TINY_SURFACE, {"slowing": -1.0}, "slowing"),
     ],
 )
 def test_bad_settings_are_named(spec, config, changes, field):

@@ -61,14 +61,15 @@ def sgd(
     steps: int,
     batch_size: int,
     rate: float,
+    slowing: float = 1.0,
 ) -> Weights:
-    """`steps` steps from step `start` on; the rate is `rate / (1 + epochs so far)`."""
+    """`steps` steps from step `start` on; the rate is `rate / (1 + slowing * epochs so far)`."""
     rows_a_step = batch_size / x.shape[0]
 
     def step(weights: Weights, now: jax.Array) -> tuple[Weights, None]:
         rows = jax.random.randint(jax.random.fold_in(key, now), (batch_size,), 0, x.shape[0])
         slope = jax.grad(loss)(weights, x[rows], y[rows])
-        by = rate / (1.0 + now * rows_a_step)
+        by = rate / (1.0 + slowing * now * rows_a_step)
         return jax.tree.map(lambda p, g: p - by * g, weights, slope), None
 
     return jax.lax.scan(step, weights, start + jnp.arange(steps))[0]

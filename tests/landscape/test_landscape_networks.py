@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jaxrl_suite.landscape import networks
 
@@ -25,13 +26,16 @@ def test_loss_is_the_negative_log_likelihood():
     assert abs(a).max() <= 1 / np.sqrt(5) and abs(c).max() <= 1 / np.sqrt(7)
 
 
-def test_sgd_slows_down_with_the_epochs():
+@pytest.mark.parametrize("slowing", [1.0, 0.25])
+def test_sgd_slows_down_with_the_epochs(slowing):
     weights, x, y = problem()
     x, y = x[:1], y[:1]  # one row: every batch is the same
-    got = networks.sgd(jax.random.key(1), weights, x, y, jnp.int32(3), 2, 1, 0.1)
+    got = networks.sgd(jax.random.key(1), weights, x, y, jnp.int32(3), 2, 1, 0.1, slowing)
     for epochs in (3, 4):
         slope = jax.grad(networks.loss)(weights, x, y)
-        weights = jax.tree.map(lambda p, g, e=epochs: p - 0.1 / (1 + e) * g, weights, slope)
+        weights = jax.tree.map(
+            lambda p, g, e=epochs: p - 0.1 / (1 + slowing * e) * g, weights, slope
+        )
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), got, weights)
 
 
