@@ -9,8 +9,8 @@ will be asked. The entity network (`jaxrl_suite.networks.entity_network`) keeps 
 reads about, `--model lstm` one state for everything. Without a folder bAbI's stories are generated
 (`jaxrl_suite.data.babi_tasks`), new draws from the published grammar and not the released corpus.
 
-World stories are drawn as the network trains, of `shortest` to `longest` statements, and tested at
-`test_lengths`: at those beyond `longest` it has never been.
+World stories are drawn as the network trains, asked about after `shortest` to `longest` statements, and
+tested at `test_lengths`: at those beyond `longest` it has never been.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class Config:
         the pace; None trains on whole stories. Validation and test always read whole ones.
       longest: statements of a world story.
       shortest: None draws all of them at `longest`.
+      asked: questions of a world story while training, after `shortest` to `longest` statements.
       test_lengths: of world stories.
       model: "entnet" or "lstm".
       slots: m.
@@ -53,7 +54,7 @@ class Config:
       tie_keys: use `tied`; False learns keys of their own.
       num_updates: of the run.
       steps: gradient steps of an update.
-      batch_size: questions of a gradient step.
+      batch_size: of a gradient step: world stories, or bAbI questions.
       learning_rate: of Adam.
       halve_every: gradient steps after which it is halved, again and again.
       max_grad_norm: gradients of the summed loss are scaled to this global norm.
@@ -67,6 +68,7 @@ class Config:
     train_sentences: int | None = None
     longest: int = 10
     shortest: int | None = None
+    asked: int = 1
     test_lengths: tuple[int, ...] = (10, 20, 40)
     model: str = "entnet"
     slots: int = 5
@@ -118,7 +120,15 @@ def check(config: Config) -> None:
         raise ConfigError("model", config.model, "'entnet' or 'lstm'")
     if config.data == "babi" and config.task not in babi_tasks.FAMILIES:
         raise ConfigError("task", config.task, "from 1 to 20")
-    for name in ("num_updates", "steps", "batch_size", "slots", "features", "halve_every"):
+    for name in (
+        "num_updates",
+        "steps",
+        "batch_size",
+        "slots",
+        "features",
+        "halve_every",
+        "asked",
+    ):
         if getattr(config, name) < 1:
             raise ConfigError(name, getattr(config, name), "at least 1")
     if config.train_sentences is not None and config.train_sentences < 1:
@@ -182,22 +192,21 @@ def on_world(config: Config) -> Experiment:
     network = network_of(config, world_model.WORDS, world_model.CELLS, (2, 1), agents)
 
     def logits(params: Any, batch: world_model.Walks) -> jax.Array:
-        question, at = batch.question[:, None, None], batch.lengths[:, None]
-        out: Any = network.apply(params, batch.sentences, question, at)
-        return out[0][:, 0]
+        out: Any = network.apply(params, batch.sentences, batch.question[..., None], batch.lengths)
+        return out[0]
 
     def loss(params: Any, batch: Any, key: jax.Array) -> Any:
         value, right = supervised.classification(logits(params, batch), batch.answer)
-        return value * config.batch_size, {"train_error": 1.0 - right}
+        return value * batch.answer.size, {"train_error": 1.0 - right}
 
     def sample(key: jax.Array, count: jax.Array) -> world_model.Walks:
-        return world_model.draw(key, config.batch_size, config.longest, config.shortest)
+        return world_model.draw(
+            key, config.batch_size, config.longest, config.shortest, config.asked
+        )
 
     def init(key: jax.Array) -> Any:
         batch = world_model.draw(key, 1, config.longest)
-        return network.init(
-            key, batch.sentences, batch.question[:, None, None], batch.lengths[:, None]
-        )
+        return network.init(key, batch.sentences, batch.question[..., None], batch.lengths)
 
     def evaluate(key: jax.Array, params: Any) -> dict[str, Any]:
         metrics = {}

@@ -76,7 +76,7 @@ def test_loss_surfaces_run(tmp_path, system, method, metric):
 @pytest.mark.parametrize(
     ("more", "metric"),
     [
-        ({"shortest": 4, "tie_keys": True}, "eval/error_8"),
+        ({"shortest": 4, "asked": 3, "tie_keys": True}, "eval/error_8"),
         ({"data": "babi", "task": 6, "tie_keys": True, "tied": ("Mary", "John")}, "eval/error"),
         ({"data": "babi", "task": 2, "model": "lstm", "train_sentences": 12}, "eval/kept_error"),
     ],

@@ -3,7 +3,8 @@
 A story is T statements of two words, an agent and an event: where it is (a cell), which way it faces,
 how far it moves. The first four place both agents and turn them; in each of the rest a random agent
 turns or moves 1 to 5 cells, never over the edge. Then comes the question where an agent is; the
-answer is one of 100 cells.
+answer is one of 100 cells. What has been told up to any statement is a story of its own, so one walk
+can be asked about at several places.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ class Walks(NamedTuple):
     """A batch.
 
     Attributes:
-      sentences: `[N, S, 2]` int32 words, 0 behind a story's end.
-      lengths: `[N]` int32, statements of each story.
-      question: `[N]` int32, the agent asked for, as a word.
-      answer: `[N]` int32, its cell, 0 to 99.
+      sentences: `[N, S, 2]` int32 words, 0 behind the last question.
+      lengths: `[N, Q]` int32, statements before each question.
+      question: `[N, Q]` int32, the agent asked for, as a word.
+      answer: `[N, Q]` int32, its cell, 0 to 99.
     """
 
     sentences: jax.Array
@@ -39,8 +40,10 @@ class Walks(NamedTuple):
     answer: jax.Array
 
 
-def draw(key: jax.Array, number: int, longest: int, shortest: int | None = None) -> Walks:
-    """`number` stories of `longest` statements, or of lengths from `shortest` on.
+def draw(
+    key: jax.Array, number: int, longest: int, shortest: int | None = None, questions: int = 1
+) -> Walks:
+    """`number` walks, each asked about `questions` times: after `longest` statements or `shortest` on.
 
     Raises:
       ValueError: for fewer than four statements, which is what placing both agents takes.
@@ -49,14 +52,14 @@ def draw(key: jax.Array, number: int, longest: int, shortest: int | None = None)
     if not 4 <= least <= longest:
         raise ValueError(f"shortest={least!r}: from 4 to longest={longest!r}")
     keys = jax.random.split(key, 4)
-    lengths = jax.random.randint(keys[0], (number,), least, longest + 1)
-    asked = jax.random.randint(keys[1], (number,), 0, AGENTS)
+    lengths = jax.random.randint(keys[0], (number, questions), least, longest + 1)
+    asked = jax.random.randint(keys[1], (number, questions), 0, AGENTS)
     place = jax.random.randint(keys[2], (number, AGENTS, 2), 0, SIDE)
     sentences, cells = jax.vmap(_walk, (0, 0, None))(
         jax.random.split(keys[3], number), place, longest
     )
-    told = jnp.arange(longest)[None, :, None] < lengths[:, None, None]
-    rows = jnp.arange(number)
+    told = jnp.arange(longest)[None, :, None] < lengths.max(1)[:, None, None]
+    rows = jnp.arange(number)[:, None]
     answer = cells[rows, lengths - 1, asked]
     return Walks(jnp.where(told, sentences, 0), lengths, AGENT + asked, answer)
 

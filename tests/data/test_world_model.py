@@ -13,10 +13,14 @@ from jaxrl_suite.experiment import ConfigError
 
 
 def test_answers_follow_from_the_statements():
-    walks = world_model.draw(jax.random.key(0), 200, 30, 4)
+    walks = world_model.draw(jax.random.key(0), 200, 30, 4, 3)
     moved = 0
-    for words, length, asked, answer in zip(*map(np.asarray, walks), strict=True):
-        assert (words[length:] == 0).all() and (words[:length] > 0).all()
+    stories, lengths, agents, answers = map(np.asarray, walks)
+    assert lengths.shape == agents.shape == answers.shape == (200, 3)
+    for words, last in zip(stories, lengths.max(1), strict=True):
+        assert (words[last:] == 0).all() and (words[:last] > 0).all()
+    for i, j in np.ndindex(200, 3):
+        words, length, asked, answer = stories[i], lengths[i, j], agents[i, j], answers[i, j]
         place, facing = {}, {}
         for agent, event in words[:length]:
             text = world_model.spell(int(event))
@@ -32,9 +36,8 @@ def test_answers_follow_from_the_statements():
         x, y = place[asked]
         assert answer == 10 * y + x
     assert moved > 300
-    lengths = np.asarray(walks.lengths)
     assert lengths.min() == 4 and lengths.max() == 30
-    assert set(np.asarray(walks.question)) == {1, 2}
+    assert set(agents.ravel()) == {1, 2}
 
 
 def test_words_are_spelled_apart():
