@@ -21,7 +21,7 @@ KINDS: dict[str, type[Lock]] = {
     "BidirectionalLock": BidirectionalLock,
     "StochasticLock": StochasticLock,
 }
-HORIZONS = (3, 5, 6, 10, 11, 12, 15, 16, 20, 25, 50, 51, 100, 200)
+HORIZONS = (3, 4, 5, 6, 8, 10, 11, 12, 15, 16, 20, 25, 50, 51, 100, 200)
 NAMES = {f"{kind}-H{h}": (kind, h) for kind in KINDS for h in HORIZONS}
 
 

@@ -143,6 +143,18 @@ def make(env: Environment, env_params: Any, config: HomerConfig) -> Experiment:
     def fit(x: jax.Array, action: jax.Array, target: jax.Array) -> jax.Array:
         return policies.ridge_regression(x, action, target, actions, config.ridge)
 
+    def learn(key: jax.Array, sample: Sample, exploring: jax.Array) -> tuple[Decoder, jax.Array]:
+        """phi of the next step, and how well its classifier does."""
+        if config.abstraction != "learned":
+            kernel = jax.random.normal(key, (size, codes)) / size**0.5
+            return Decoder(kernel, jnp.zeros(codes)), jnp.float32(0)
+        # loops of no steps, not a `cond`: under vmap over seeds that would do both
+        steps = jnp.asarray(config.classifier_steps) * exploring
+        data = abstraction.Transitions(sample.x, sample.action, sample.following)
+        return abstraction.fit(
+            key, data, classifier, steps, config.batch_size, config.learning_rate
+        )
+
     def label(decoder: Decoder, observation: jax.Array, place: jax.Array) -> jax.Array:
         """`[n]` int32, phi of observations; the oracle looks at the true states."""
         return table[place] if config.abstraction == "oracle" else decoder.codes(observation)
@@ -180,14 +192,7 @@ def make(env: Environment, env_params: Any, config: HomerConfig) -> Experiment:
         sample = policies.gather(
             gather_key, env, state.env_params, state.cover, level, lambda t: state.plan[t], end, n
         )
-        # loops of no steps, not a `cond`: under vmap over seeds that would do both
-        steps = jnp.asarray(config.classifier_steps) * exploring
-        if config.abstraction != "learned":
-            steps = steps * 0
-        data = abstraction.Transitions(sample.x, sample.action, sample.following)
-        decoder, loss = abstraction.fit(
-            fit_key, data, classifier, steps, config.batch_size, config.learning_rate
-        )
+        decoder, loss = learn(fit_key, sample, exploring)
         found = label(decoder, sample.following, sample.next_place)
         gain = sample.episode_return[:, None]
         target = jnp.where(exploring, jax.nn.one_hot(found, codes), gain)
@@ -222,7 +227,8 @@ def make(env: Environment, env_params: Any, config: HomerConfig) -> Experiment:
             count=state.count + 1,
         )
         metrics: dict[str, Any] = {"level": level, "episodes": state.episodes}
-        metrics["classifier_loss"] = Mean.where(loss, exploring)
+        if config.abstraction == "learned":
+            metrics["classifier_loss"] = Mean.where(loss, exploring)
         if classes is not None:
             score = abstraction.agreement(
                 found, table[sample.next_place], (codes, max(classes) + 1)
