@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import optax
 
 HIDDEN = 56  # the released classifier's
+LENGTH = 8.0  # root mean square length that observations are scaled to, so that decay has a unit
 
 
 class Classifier(nn.Module):
@@ -104,10 +105,13 @@ def fit(
     steps: jax.Array,
     batch_size: int = 128,
     learning_rate: float = 1e-3,
+    decay: float = 3.0,
 ) -> tuple[Decoder, jax.Array]:
     """Trains a classifier, first with B x' as it is, then discretised by Gumbel-softmax.
 
-    The last fifth of the data is held out.
+    The last fifth of the data is held out. The kernels of A and B decay, as few transitions have
+    many coordinates of noise to tell them apart by: where observations differ most, which is where
+    states differ, a small kernel sees most.
 
     Args:
       key: random key.
@@ -116,6 +120,7 @@ def fit(
       steps: `[2]` int32, gradient steps of the two parts; traced numbers are fine.
       batch_size: real transitions of a gradient step, and as many impostors.
       learning_rate: of Adam.
+      decay: of the kernels of A and B, for each step relative to the learning rate (AdamW).
 
     Returns:
       phi, and the held-out loss of the classifier with a hard bottleneck, `[]`.
@@ -123,8 +128,16 @@ def fit(
     init_key, first_key, second_key, test_key = jax.random.split(key, 4)
     total = data.x.shape[0]
     held = total // 5
-    optimizer = optax.chain(optax.clip_by_global_norm(40.0), optax.adam(learning_rate))
+    scale = LENGTH * jax.lax.rsqrt(jnp.mean(jnp.sum(data.following**2, -1)) + 1e-12)
+    data = data._replace(x=scale * data.x, following=scale * data.following)
     params = classifier.init(init_key, *jax.tree.map(lambda x: x[:1], data))
+    kernels: Any = jax.tree.map(lambda _: False, params)
+    for name in ("before", "after"):
+        kernels["params"][name]["kernel"] = True
+    optimizer = optax.chain(
+        optax.clip_by_global_norm(40.0),
+        optax.adamw(learning_rate, weight_decay=decay, mask=kernels),
+    )
 
     def part(key: jax.Array, params: Any, count: jax.Array, discrete: bool) -> Any:
         def step(i: jax.Array, carry: Any) -> Any:
@@ -152,7 +165,7 @@ def fit(
 
     loss = loss_of(classifier, params, batch, labels, hard)
     after = params["params"]["after"]
-    return Decoder(after["kernel"], after["bias"]), loss
+    return Decoder(scale * after["kernel"], after["bias"]), loss
 
 
 def agreement(codes: jax.Array, classes: jax.Array, sizes: tuple[int, int]) -> jax.Array:

@@ -40,6 +40,8 @@ class HomerConfig:
       classifier_steps: gradient steps before and after the bottleneck becomes discrete.
       batch_size: real transitions of such a step, and as many impostors.
       learning_rate: of Adam.
+      decay: of the classifier's two linear maps (AdamW); without it, it takes several times as many
+        samples to tell states from noise.
       ridge: of the policies' regressors, relative to the mean square of an observation.
       eval_episodes: of one evaluation.
     """
@@ -48,9 +50,10 @@ class HomerConfig:
     codes: int = 2
     abstraction: str = "learned"
     homing: str = "gps"
-    classifier_steps: tuple[int, int] = (750, 1500)
+    classifier_steps: tuple[int, int] = (400, 800)
     batch_size: int = 128
     learning_rate: float = 1e-3
+    decay: float = 3.0
     ridge: float = 1e-3
     eval_episodes: int = 100
 
@@ -152,7 +155,7 @@ def make(env: Environment, env_params: Any, config: HomerConfig) -> Experiment:
         steps = jnp.asarray(config.classifier_steps) * exploring
         data = abstraction.Transitions(sample.x, sample.action, sample.following)
         return abstraction.fit(
-            key, data, classifier, steps, config.batch_size, config.learning_rate
+            key, data, classifier, steps, config.batch_size, config.learning_rate, config.decay
         )
 
     def label(decoder: Decoder, observation: jax.Array, place: jax.Array) -> jax.Array:

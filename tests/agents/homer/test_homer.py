@@ -64,7 +64,7 @@ def test_the_bottleneck_finds_what_is_inseparable():
     data = abstraction.Transitions(noise[0], action, jax.nn.one_hot(kind, 4) + noise[1])
     fit = jax.jit(
         lambda key, steps: abstraction.fit(
-            key, data, abstraction.Classifier(2, 2), steps, learning_rate=1e-2
+            key, data, abstraction.Classifier(2, 2), steps, learning_rate=1e-2, decay=0.1
         )
     )
     decoder, loss = fit(fit_key, jnp.asarray([300, 300]))
