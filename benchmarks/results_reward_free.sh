@@ -8,8 +8,8 @@ sweep() {  # what has finished is not run again
     --grid "bonus=$bonuses" "$@"
 }
 
-sweep free-rooms --env MultiRoom-N6 --max-steps 240 --total-steps 600000
-sweep free-pictures --env "RaycastMaze-7x7?goal=False" --core gru --total-steps 300000
+sweep free-rooms --env MultiRoom-N6 --max-steps 240 --total-steps 400000
+sweep free-pictures --env "RaycastMaze-7x7?goal=False" --core gru --total-steps 150000
 
 .venv/bin/jaxrl report runs/results/free-rooms/cells/* --out docs/results/reward_free-rooms
 .venv/bin/jaxrl report runs/results/free-pictures/cells/* --out docs/results/reward_free-pictures
