@@ -21,10 +21,10 @@ import optax
 
 from envs import spaces
 from envs.core import Environment
-from jaxrl_suite import distributions, evaluation, q_learning, replay
+from jaxrl_suite import checks, distributions, evaluation, q_learning, replay
 from jaxrl_suite.agents import acting
 from jaxrl_suite.agents.acting import Acting
-from jaxrl_suite.experiment import ConfigError, Experiment, known
+from jaxrl_suite.experiment import ConfigError, Experiment
 from jaxrl_suite.exploration.bonus import Bonus
 from jaxrl_suite.networks.encoders import encoder_for
 from jaxrl_suite.networks.q_network import QNetwork
@@ -133,16 +133,16 @@ def check(config: DQNConfig) -> None:
       ConfigError: naming the field.
     """
     names = ("total_steps", "num_envs", "rollout_length", "gradient_steps", "batch_size")
-    for name in (*names, "capacity", "target_every", "eval_episodes"):
-        if getattr(config, name) < 1:
-            raise ConfigError(name, getattr(config, name), "at least 1")
-    if config.warmup < 0:
-        raise ConfigError("warmup", config.warmup, "0 or more")
-    for name in ("discount", "epsilon", "epsilon_end", "epsilon_steps", "eval_epsilon"):
-        if known(value := getattr(config, name)) and not 0.0 <= value <= 1.0:
-            raise ConfigError(name, value, "from 0 to 1")
-    if known(config.huber) and config.huber <= 0:
-        raise ConfigError("huber", config.huber, "above 0")
+    checks.at_least(config, 1, *names, "capacity", "target_every", "eval_episodes")
+    checks.at_least(config, 0, "warmup")
+    rates = ("discount", "epsilon", "epsilon_end", "epsilon_steps", "eval_epsilon")
+    checks.within(config, 0.0, 1.0, *rates)
+    checks.above(config, 0.0, "huber", "learning_rate", "max_grad_norm")
+    checks.finite(config, "extrinsic")
+    checks.sizes(config, "widths")
+    activation = config.activation
+    if not (activation.isidentifier() and callable(getattr(nn, activation, None))):
+        raise ConfigError("activation", activation, "a function of flax.linen, relu or tanh say")
     if config.num_envs * config.rollout_length > config.capacity:
         most = config.num_envs * config.rollout_length
         raise ConfigError("capacity", config.capacity, f"at least the {most} steps of an update")

@@ -1,0 +1,183 @@
+"""Neural-E3 beside DQN, double DQN and PPO with RND: real episodes to a success and to a good return.
+
+    jaxrl bench neural_e3 run --task StochasticLock-H10 --arm neural_e3 --seeds 5
+    jaxrl bench neural_e3 report            # docs/results/neural_e3 from all runs there are
+
+`run` trains one arm on one task and writes what it measured to `runs/results/neural_e3`: the return of
+evaluated episodes (which are not counted) along the way, and the step in which an episode first
+succeeded. `benchmarks/results_neural_e3.sh` has the commands of the committed results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+import envs
+from benchmarks import _harness
+from benchmarks._neural_e3_report import report
+from envs import wrappers
+from jaxrl_suite.agents import dqn, ppo
+from jaxrl_suite.agents.neural_e3 import finite
+from jaxrl_suite.exploration import catalog
+
+RUNS = Path("runs/results/neural_e3")
+NEVER = 2**30
+SUCCESS = 1.0  # a lock pays 4 and a bit for all right actions and at most 0.1 otherwise
+
+
+@struct.dataclass
+class WatchState:
+    """The state inside, steps so far, and the step of the first success."""
+
+    env_state: Any
+    count: jax.Array
+    first: jax.Array
+
+
+class Watch(wrappers.Wrapper):
+    """Remembers over all episodes of an environment when a return first went above `threshold`."""
+
+    def __init__(self, env: Any, threshold: float):
+        super().__init__(env)
+        self.threshold = threshold
+
+    def reset(self, key: jax.Array, params: Any = None) -> tuple[Any, WatchState]:
+        observation, state = self.env.reset(key, params)
+        return observation, WatchState(state, jnp.int32(0), jnp.int32(NEVER))
+
+    def step(self, key: jax.Array, state: Any, action: jax.Array, params: Any = None) -> Any:
+        observation, inside, *rest, info = self.env.step(key, state.env_state, action, params)
+        count = state.count + 1
+        won = info["episode_done"] & (info["episode_return"] > self.threshold)
+        first = jnp.where(won, jnp.minimum(state.first, count), state.first)
+        return observation, WatchState(inside, count, first), *rest, info
+
+    def inner(self, state: WatchState, params: Any = None) -> tuple[Any, Any]:
+        return state.env_state, params
+
+
+def agent(task: str, arm: str, budget: int, options: dict[str, Any]) -> tuple[Any, int]:
+    """The experiment of an arm with a budget of steps, and its environments side by side."""
+    if arm in ("neural_e3", "uniform"):
+        explore = "models" if arm == "neural_e3" else "uniform"
+        env, params = envs.make(task, auto_reset="none", log=False)
+        episodes = budget // int(task.partition("-H")[2])
+        config = finite.FiniteConfig(
+            **{"episodes": episodes, "explore": explore, "capacity": episodes} | options
+        )
+        return finite.make(env, params, config), config.together
+    # these see the step of the episode, which Neural-E3's models are told
+    env, params = envs.make(f"{task}?time=True")
+    env = Watch(env, SUCCESS)
+    if arm in ("dqn", "double_dqn"):
+        q_config = dqn.DQNConfig(**{"total_steps": budget, "double": arm != "dqn"} | options)
+        return dqn.make(env, params, q_config), q_config.num_envs
+    bonus_options = catalog.Options(bonus="rnd", coefficient=options.pop("coefficient", 0.1))
+    ppo_config = ppo.PPOConfig(**{"total_steps": budget, "num_envs": 16} | options)
+    spaces = env.observation_space(params), env.action_space(params)
+    bonus = catalog.build(bonus_options, *spaces, policy_dim=ppo_config.widths[-1])
+    return ppo.make(env, params, ppo_config, bonus), ppo_config.num_envs
+
+
+def run(
+    task: str, arm: str, budget: int, seeds: int, points: int, options: dict[str, Any], out: Path
+) -> None:
+    """Trains, evaluates `points` times, writes `out/TASK/ARM.json` as it goes."""
+    experiment, width = agent(task, arm, budget, dict(options))
+    length = max(1, experiment.num_updates // points)
+    points = experiment.num_updates // length
+    own = arm in ("neural_e3", "uniform")
+
+    @jax.jit
+    def segment(state: Any, key: jax.Array) -> tuple[Any, Any, Any]:
+        def one(state: Any, key: jax.Array) -> Any:
+            state, metrics = jax.lax.scan(
+                lambda s, _: experiment.update(s), state, None, length=length
+            )
+            return state, metrics, experiment.evaluate(key, state)["return"]
+
+        return jax.vmap(one)(state, jax.random.split(key, seeds))
+
+    keys = jax.vmap(jax.random.key)(jnp.arange(seeds))
+    state = jax.jit(jax.vmap(experiment.init))(keys)
+    first, started = np.full(seeds, NEVER), time.time()
+    steps: list[int] = []
+    returns: list[list[float]] = []
+    disagreement: list[list[float]] = []
+    name = arm if not options else f"{arm}-" + "-".join(f"{k}={v}" for k, v in options.items())
+    path = out / task.partition("?")[0] / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for point in range(points):
+        state, metrics, value = segment(state, jax.random.key(1_000 + point))
+        if own:
+            won = np.asarray(metrics["best_return"]) > SUCCESS
+            at = (point * length + 1 + won.argmax(1)) * experiment.steps_per_update
+            first = np.where(won.any(1), np.minimum(first, at), first)
+            if "disagreement" in metrics:
+                disagreement.append(np.asarray(metrics["disagreement"]).mean(1).tolist())
+        else:
+            first = np.asarray(state.acting.env_state.first).min(-1) * width
+        steps.append((point + 1) * length * experiment.steps_per_update)
+        returns.append(np.asarray(value, np.float64).tolist())
+        record = {
+            "task": task,
+            "arm": arm,
+            "options": options,
+            "command": " ".join(["jaxrl bench neural_e3", *sys.argv[1:][-12:]]),
+            **_harness.environment(),
+            "seconds": round(time.time() - started, 1),
+            "steps": steps,
+            "returns": returns,  # [points][seeds]
+            "first_success": [int(x) if x < NEVER else None for x in first],
+            "disagreement": disagreement,
+        }
+        path.write_text(json.dumps(record) + "\n")
+        mean = np.mean(returns[-1])
+        print(f"{task} {arm} {steps[-1]} steps, return {mean:.2f}, first {first}", flush=True)
+    if own:
+        np.savez_compressed(path.with_suffix(".npz"), **maps(state))
+
+
+def maps(state: Any) -> dict[str, np.ndarray]:
+    """Which place each real episode was in after each step, `[seeds, episodes, H]`."""
+    return {
+        "place": np.asarray(state.data.data.next_observation[..., :3]).argmax(-1).astype(np.int8)
+    }
+
+
+def main(argv: list[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="jaxrl bench neural_e3")
+    commands = parser.add_subparsers(dest="what", required=True)
+    one = commands.add_parser("run", help="one arm on one task")
+    one.add_argument("--task", required=True)
+    arms = ("neural_e3", "uniform", "dqn", "double_dqn", "ppo_rnd")
+    one.add_argument("--arm", required=True, choices=arms)
+    one.add_argument("--budget", type=int, required=True, help="environment steps of a seed")
+    one.add_argument("--seeds", type=int, default=5)
+    one.add_argument("--points", type=int, default=20, help="evaluations")
+    one.add_argument("--set", nargs="*", default=[], help="FIELD=VALUE of the arm's config")
+    one.add_argument("--out", type=Path, default=RUNS)
+    two = commands.add_parser("report", help="tables and pictures of all runs")
+    two.add_argument("--runs", type=Path, default=RUNS)
+    two.add_argument("--out", type=Path, default=_harness.RESULTS / "neural_e3")
+    given = parser.parse_args(argv)
+    if given.what == "report":
+        report(given.runs, given.out)
+        return
+    options = {k: json.loads(v) for k, v in (pair.split("=", 1) for pair in given.set)}
+    run(given.task, given.arm, given.budget, given.seeds, given.points, options, given.out)
+
+
+if __name__ == "__main__":
+    main()

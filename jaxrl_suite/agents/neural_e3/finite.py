@@ -1,0 +1,341 @@
+"""Neural-E3 on a task of fixed length whose observations are bits (the paper's lock).
+
+An update plays real episodes, planned step by step for disagreement (`playouts`), adds them to the
+data, trains the E models, and trains a double DQN on all data so far, which is how what was explored
+is exploited. With `explore="uniform"` actions are random and all the rest is the same: what is left
+of the difference is what exploration is worth.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from envs import spaces
+from envs.core import Environment, batch_keys
+from jaxrl_suite import checks, evaluation, q_learning, replay
+from jaxrl_suite.agents.neural_e3 import ensemble, playouts
+from jaxrl_suite.experiment import ConfigError, Experiment, Mean
+from jaxrl_suite.networks.encoders import MLPEncoder
+from jaxrl_suite.networks.q_network import QNetwork
+from jaxrl_suite.q_learning import Item, Learner
+from jaxrl_suite.replay import Replay
+
+
+@dataclasses.dataclass(frozen=True)
+class FiniteConfig(playouts.PlayoutConfig):
+    """Settings; the paper's are in brackets where they differ.
+
+    Attributes:
+      playouts: K, of a round of planning [200].
+      rounds: how many [1, of a tree].
+      particles: P, of each member [100].
+      kept: of the best playouts that a round begins with.
+      distance: "l2" or "l1", of predictions [l1].
+      episodes: real episodes of a run.
+      together: of them played side by side in an update [1].
+      capacity: episodes that are kept.
+      explore: "models" or "uniform".
+      exploit: "q" or "plan", how evaluated episodes choose their actions.
+      random_episodes: at the start, by random actions.
+      members: E.
+      width: of the models' layers.
+      scale: deviation of the first layer's initial weights.
+      model_updates: gradient steps of the models after each update's episodes [100 each].
+      model_batch: transitions of one, for each member.
+      model_rate: of their Adam [0.01].
+      member_share: share of the episodes that a member ever sees.
+      q_widths: layers of the DQN [50, 50].
+      q_updates: its gradient steps after each update's episodes [2000].
+      q_batch: transitions of one.
+      q_rate: of its Adam [1e-4].
+      q_sync: steps between copies of its network [1000].
+      discount: gamma.
+      eval_episodes: of one evaluation.
+    """
+
+    episodes: int = 500
+    together: int = 5
+    capacity: int = 2_000
+    explore: str = "models"
+    exploit: str = "q"
+    random_episodes: int = 5
+    members: int = 5
+    width: int = 50
+    scale: float = 0.3
+    model_updates: int = 100
+    model_batch: int = 32
+    model_rate: float = 1e-3
+    member_share: float = 1.0
+    q_widths: tuple[int, ...] = (64, 64)
+    q_updates: int = 100
+    q_batch: int = 100
+    q_rate: float = 1e-3
+    q_sync: int = 100
+    discount: float = 0.99
+    eval_episodes: int = 20
+
+
+class Episode(NamedTuple):
+    """A real episode, `[H, ...]`.
+
+    Attributes:
+      observation, next_observation: `[H, D]`.
+      action, reward: `[H]`.
+      over: `[H]` bool, the task ended by then.
+    """
+
+    observation: jax.Array
+    action: jax.Array
+    reward: jax.Array
+    next_observation: jax.Array
+    over: jax.Array
+
+
+class FiniteState(NamedTuple):
+    """Everything a run carries.
+
+    Attributes:
+      models, opt_state: `[E, ...]` parameters and their optimiser.
+      learner: the DQN.
+      data: of `Episode`.
+      env_params: of the run's own task.
+      key: random key.
+      count: `[]` int32, updates done.
+    """
+
+    models: Any
+    opt_state: Any
+    learner: Learner
+    data: Replay
+    env_params: Any
+    key: jax.Array
+    count: jax.Array  # type: ignore[assignment]
+
+
+def check(config: FiniteConfig) -> None:
+    """Refuses settings that cannot work.
+
+    Raises:
+      ConfigError: naming the field.
+    """
+    names = ("episodes", "together", "capacity", "playouts", "rounds", "particles", "kept", "width")
+    checks.at_least(config, 1, *names, "model_updates", "model_batch", "q_updates", "q_batch")
+    checks.at_least(config, 1, "q_sync", "eval_episodes")
+    checks.at_least(config, 0, "random_episodes", "scale")
+    checks.at_least(config, 2, "members")  # which can disagree
+    checks.above(config, 0.0, "model_rate", "q_rate")
+    checks.within(config, 0.0, 1.0, "discount")
+    checks.sizes(config, "q_widths")
+    checks.one_of(config, ("models", "uniform"), "explore")
+    checks.one_of(config, ("q", "plan"), "exploit")
+    checks.one_of(config, ("l2", "l1"), "distance")
+    if config.kept > config.playouts:
+        raise ConfigError("kept", config.kept, f"at most the {config.playouts} playouts")
+    if config.together > config.capacity:
+        raise ConfigError("capacity", config.capacity, f"at least together={config.together}")
+    if not 0.0 < config.member_share <= 1.0:
+        raise ConfigError("member_share", config.member_share, "above 0, up to 1")
+
+
+def make(env: Environment, env_params: Any, config: FiniteConfig) -> Experiment:
+    """Neural-E3 on an environment that does not reset itself.
+
+    Raises:
+      ConfigError: for settings that cannot work, or an environment whose observations are not bits.
+    """
+    check(config)
+    space, choice = env.observation_space(env_params), env.action_space(env_params)
+    if not (isinstance(space, spaces.Box) and len(space.shape) == 1 and space.high == 1):
+        raise ConfigError("env", env.name, "observations of one vector of bits")
+    if not isinstance(choice, spaces.Discrete):
+        raise ConfigError("env", env.name, "an environment whose actions are a choice")
+    bits, actions, horizon = space.shape[0], choice.n, evaluation.horizon(env)
+    members, together = config.members, config.together
+    network = ensemble.BitsModel(bits, actions, horizon, config.width, config.scale)
+    q_network = QNetwork(MLPEncoder(config.q_widths, "relu"), actions)
+    model_optimizer = optax.chain(optax.clip_by_global_norm(10.0), optax.adam(config.model_rate))
+    q_optimizer = optax.chain(optax.clip_by_global_norm(10.0), optax.adam(config.q_rate))
+
+    def simulate(models: Any) -> playouts.Simulate:
+        def run(bits: jax.Array, action: jax.Array, time: jax.Array) -> tuple[jax.Array, jax.Array]:
+            def one(params: Any, bits: jax.Array) -> Any:
+                return network.apply(params, bits, action, time)
+
+            logits, reward = jax.vmap(one)(models, bits)
+            return jax.nn.sigmoid(logits), reward
+
+        return run
+
+    def q(params: Any, seen: tuple[jax.Array, jax.Array]) -> jax.Array:
+        observation, time = seen
+        x = jnp.concatenate([observation, jax.nn.one_hot(time, horizon)], -1)
+        return q_network.apply(params, x)  # type: ignore[return-value]
+
+    def init(key: jax.Array) -> FiniteState:
+        model_key, q_key, env_key, key = jax.random.split(key, 4)
+        x, now = jnp.zeros(bits), jnp.int32(0)
+        models = ensemble.start(network, model_key, members, x, now, now)
+        learner = q_learning.begin(q_network.init(q_key, jnp.zeros(bits + horizon)), q_optimizer)
+        steps = Episode(x, now, jnp.float32(0), x, jnp.asarray(False))
+        example = jax.tree.map(lambda x: jnp.broadcast_to(x, (horizon, *x.shape)), steps)
+        return FiniteState(
+            models,
+            model_optimizer.init(models),
+            learner,
+            replay.init(example, config.capacity),
+            env.refresh(env_key, env_params),
+            key,
+            jnp.int32(0),
+        )
+
+    def episode(key: jax.Array, state: FiniteState, how: str) -> tuple[Episode, jax.Array]:
+        """One real episode; `how` is "random", "explore", "plan" or "q". With the planned value."""
+        reset_key, key = jax.random.split(key)
+        observation, env_state = env.reset(reset_key, state.env_params)
+
+        def step(carry: Any, now: tuple[jax.Array, jax.Array]) -> tuple[Any, Any]:
+            observation, env_state, plan, over = carry
+            time, key = now
+            plan_key, step_key = jax.random.split(key)
+            if how == "random":
+                action = jax.random.randint(plan_key, (), 0, actions)
+            elif how == "q":
+                action = jnp.argmax(q(state.learner.params, (observation, time)))
+            else:
+                plan = playouts.search(
+                    plan_key,
+                    config,
+                    simulate(state.models),
+                    plan,
+                    observation,
+                    time,
+                    members,
+                    actions,
+                    how == "explore",
+                )
+                action = plan.actions[0, time]
+            after, env_state, reward, terminated, truncated, _ = env.step(
+                step_key, env_state, action, state.env_params
+            )
+            reward = jnp.where(over, 0.0, reward)
+            over = over | terminated | truncated
+            made = Episode(observation, action, reward, after, over)
+            return (after, env_state, plan, over), (made, plan.value[0] / (horizon - time))
+
+        plan = playouts.blank(config.kept, horizon)
+        first = (observation, env_state, plan, jnp.asarray(False))
+        keys = jax.random.split(key, horizon)
+        _, (steps, value) = jax.lax.scan(step, first, (jnp.arange(horizon), keys))
+        return steps, value.mean()
+
+    def draw(key: jax.Array, data: Replay, number: int) -> tuple[jax.Array, jax.Array, Item]:
+        """Random steps: the episodes they are from, weights (0 after an episode's end), the steps."""
+        which_key, time_key = jax.random.split(key)
+        which = jax.random.randint(which_key, (number,), 0, jnp.maximum(data.size, 1))
+        time = jax.random.randint(time_key, (number,), 0, horizon)
+        steps: Episode = jax.tree.map(lambda x: x[which, time], data.data)
+        before = data.data.over[which, jnp.maximum(time - 1, 0)] & (time > 0)
+        seen, after = (steps.observation, time), (steps.next_observation, time + 1)
+        item = Item(seen, steps.action, steps.reward, after, steps.over)
+        return which, (~before).astype(jnp.float32), item
+
+    def model_loss(models: Any, batch: Any, seen: jax.Array) -> jax.Array:
+        """Cross entropy of the next bits and squared error of the reward, of each member's batch."""
+        _, weight, item = batch
+        observation, time = item.observation
+        logits, reward = ensemble.predict(network, models, observation, item.action, time)
+        error = optax.sigmoid_binary_cross_entropy(logits, item.next_observation[0]).mean(-1)
+        error = error + (reward - item.reward) ** 2
+        # the sum over members: each has a gradient of its own
+        return jnp.sum(jnp.mean(error * weight * seen, -1))
+
+    def train_models(key: jax.Array, state: FiniteState) -> tuple[Any, Any, jax.Array]:
+        def step(carry: Any, key: jax.Array) -> tuple[Any, jax.Array]:
+            models, opt_state = carry
+            batch = jax.vmap(lambda key: draw(key, state.data, config.model_batch))(
+                jax.random.split(key, members)
+            )
+            seen = jnp.ones((members, config.model_batch))
+            if config.member_share < 1:
+                own = jax.vmap(lambda m, w: jax.random.fold_in(jax.random.key(m), w), (None, 0))
+                share = jax.vmap(lambda m, w: jax.vmap(jax.random.uniform)(own(m, w)))
+                seen = share(jnp.arange(members), batch[0]) < config.member_share
+            value, gradient = jax.value_and_grad(model_loss)(models, batch, seen)
+            change, opt_state = model_optimizer.update(gradient, opt_state, models)
+            return (optax.apply_updates(models, change), opt_state), value / members
+
+        keys = jax.random.split(key, config.model_updates)
+        (models, opt_state), losses = jax.lax.scan(step, (state.models, state.opt_state), keys)
+        return models, opt_state, losses.mean()
+
+    def train_q(key: jax.Array, state: FiniteState) -> tuple[Learner, jax.Array]:
+        def step(learner: Learner, key: jax.Array) -> tuple[Learner, jax.Array]:
+            _, _, batch = draw(key, state.data, config.q_batch)
+            gradient, metrics = jax.grad(
+                lambda p: q_learning.loss(q, p, learner.target, batch, config.discount),
+                has_aux=True,
+            )(learner.params)
+            return q_learning.learn(learner, gradient, q_optimizer, config.q_sync), metrics["loss"]
+
+        keys = jax.random.split(key, config.q_updates)
+        learner, losses = jax.lax.scan(step, state.learner, keys)
+        return learner, losses.mean()
+
+    def update(state: FiniteState) -> tuple[FiniteState, dict[str, Any]]:
+        play_key, model_key, q_key, key = jax.random.split(state.key, 4)
+        keys = batch_keys(play_key, together)
+        early = state.count * together < config.random_episodes
+        steps, _ = jax.vmap(lambda k: episode(k, state, "random"))(keys)
+        metrics: dict[str, Any] = {}
+        if config.explore == "models":
+            planned, value = jax.vmap(lambda k: episode(k, state, "explore"))(keys)
+            steps = jax.tree.map(lambda a, b: jnp.where(early, a, b), steps, planned)
+            metrics["disagreement"] = value.mean()
+        state = state._replace(data=replay.add(state.data, steps))
+        if config.explore == "models":
+            models, opt_state, loss = train_models(model_key, state)
+            state = state._replace(models=models, opt_state=opt_state)
+            metrics["model_loss"] = loss
+        learner, q_loss = train_q(q_key, state)
+        returns = steps.reward.sum(-1)
+        metrics |= {
+            "episode_return": Mean.where(returns, jnp.ones(together, bool)),
+            "best_return": returns.max(),
+            "q_loss": q_loss,
+        }
+        return state._replace(learner=learner, key=key, count=state.count + 1), metrics
+
+    def evaluate(key: jax.Array, state: FiniteState) -> dict[str, Any]:
+        keys = batch_keys(key, config.eval_episodes)
+        steps, _ = jax.vmap(lambda k: episode(k, state, config.exploit))(keys)
+        returns = steps.reward.sum(-1)
+        return {"return": returns.mean(), "solved": (returns > 0).astype(jnp.float32).mean()}
+
+    def play(key: jax.Array, state: FiniteState) -> Iterator[evaluation.Moment]:
+        def act(key: jax.Array, time: Any, observation: Any, reset: jax.Array) -> Any:
+            if config.exploit == "q":
+                return time + 1, jnp.argmax(q(state.learner.params, (observation, time)), -1)
+            plan = playouts.blank(config.kept, horizon)
+            ensemble_ = simulate(state.models)
+            plan = playouts.search(
+                key, config, ensemble_, plan, observation[0], time[0], members, actions, False
+            )
+            return time + 1, plan.actions[:1, time[0]]
+
+        return evaluation.play(key, env, state.env_params, act, jnp.zeros(1, jnp.int32))
+
+    return Experiment(
+        init=init,
+        update=update,
+        num_updates=max(1, config.episodes // together),
+        steps_per_update=together * horizon,
+        evaluate=evaluate,
+        play=play,
+        headline=("episode_return", "best_return", "disagreement", "eval/return"),
+    )
