@@ -129,20 +129,21 @@ def scores(path: Path, seeds: np.ndarray) -> dict[str, np.ndarray]:
       `agreement` `[seeds, H - 1]`: normalised mutual information of codes and classes of states.
     """
     joints, visits, agreements = [], [], []
+    config = watch.load(path, int(seeds[0]))[2]
+    env, _ = lock_of(config.env)
+    classes, places = np.asarray(env.place_classes), env.num_places
+
+    @jax.jit
+    def look(key: jax.Array, state: Any, level: jax.Array) -> Any:
+        sample = covering(key, env, state, level, EVALUATED)
+        decoder = jax.tree.map(lambda all: all[level + 1], state.decoder)
+        return sample, decoder.codes(sample.following)
+
     for seed in seeds:
-        _, state, config = watch.load(path, int(seed))
-        env, _ = lock_of(config.env)
-        classes, places = np.asarray(env.place_classes), env.num_places
-
-        @jax.jit
-        def look(key: jax.Array, level: jax.Array, env: Any = env, state: Any = state) -> Any:
-            sample = covering(key, env, state, level, EVALUATED)
-            decoder = jax.tree.map(lambda all: all[level + 1], state.decoder)
-            return sample, decoder.codes(sample.following)
-
+        state = watch.load(path, int(seed))[1]
         joint, visit, agreement = [], [], []
         for level in range(env.horizon - 1):
-            sample, codes = jax.tree.map(np.asarray, look(jax.random.key(level), level))
+            sample, codes = jax.tree.map(np.asarray, look(jax.random.key(level), state, level))
             if config.abstraction == "oracle":
                 codes = classes[sample.next_place]
             table = np.zeros((config.codes, places))
