@@ -126,7 +126,8 @@ def run(
             if "disagreement" in metrics:
                 disagreement.append(np.asarray(metrics["disagreement"]).mean(1).tolist())
         else:
-            first = np.asarray(state.acting.env_state.first).min(-1) * width
+            at = np.asarray(state.acting.env_state.first).min(-1)
+            first = np.where(at < NEVER, at.astype(np.int64) * width, NEVER)
         steps.append((point + 1) * length * experiment.steps_per_update)
         returns.append(np.asarray(value, np.float64).tolist())
         record = {

@@ -1,0 +1,137 @@
+"""Tables and pictures of `benchmarks/neural_e3.py`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from benchmarks import _harness
+from jaxrl_suite.runner import stats
+from jaxrl_suite.runner.errors import RunError
+
+GOOD = 4.0  # mean return of evaluated episodes; a lock's best is 4 + 1 / H
+Runs = dict[str, dict[str, dict[str, Any]]]  # task -> arm -> record
+
+
+def read(runs: Path) -> Runs:
+    """Every record there is.
+
+    Raises:
+      RunError: when there is none.
+    """
+    found: Runs = {}
+    for path in sorted(runs.glob("*/*.json")):
+        record = json.loads(path.read_text())
+        found.setdefault(record["task"], {})[path.stem] = record
+    if not found:
+        raise RunError(f"{runs} holds no runs: *.json of `jaxrl bench neural_e3 run`")
+    return dict(sorted(found.items(), key=lambda item: horizon(item[0])))
+
+
+def horizon(task: str) -> int:
+    """H, by which steps become episodes."""
+    return int(task.partition("-H")[2])
+
+
+def reached(record: dict[str, Any]) -> list[int | None]:
+    """For each seed the episodes after which evaluated episodes first had the good return."""
+    good = np.asarray(record["returns"]) >= GOOD  # [points, seeds]
+    steps = np.asarray(record["steps"]) // horizon(record["task"])
+    return [int(steps[seed.argmax()]) if seed.any() else None for seed in good.T]
+
+
+def shown(values: list[int | None], budget: int) -> str:
+    """Median over seeds, those who never got there counted as the last, and how many got there."""
+    numbers = [np.inf if value is None else value for value in values]
+    middle = float(np.median(numbers))
+    share = f"{sum(value is not None for value in values)} of {len(values)}"
+    return f"> {budget:,} ({share})" if np.isinf(middle) else f"{middle:,.0f} ({share})"
+
+
+def curves(found: Runs) -> Figure:
+    """Return of evaluated episodes against real episodes, a panel a task."""
+    chart = Figure(figsize=(4.4 * len(found), 3.8), layout="constrained")
+    FigureCanvasAgg(chart)
+    for axes, (task, arms) in zip(
+        chart.subplots(1, len(found), squeeze=False)[0], found.items(), strict=True
+    ):
+        for i, (arm, record) in enumerate(sorted(arms.items())):
+            x = np.asarray(record["steps"]) / horizon(task)
+            values = np.asarray(record["returns"]).T
+            low, high = stats.interval(values, resamples=500)
+            axes.plot(x, values.mean(0), f"C{i}", label=arm)
+            axes.fill_between(x, low, high, color=f"C{i}", alpha=0.2, linewidth=0)
+        axes.set_xscale("log")
+        axes.set_title(task, fontsize="medium")
+        axes.set_xlabel("real episodes")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize="x-small")
+    return chart
+
+
+def exploration(runs: Path, found: Runs) -> Figure:
+    """Disagreement over time, and where real episodes were alive: first, middle and last third."""
+    tasks = [task for task in found if "neural_e3" in found[task]]
+    chart = Figure(figsize=(12.0, 2.6 * len(tasks)), layout="constrained")
+    FigureCanvasAgg(chart)
+    for row, task in zip(chart.subplots(len(tasks), 3, squeeze=False), tasks, strict=True):
+        record = found[task]["neural_e3"]
+        x = np.asarray(record["steps"]) / horizon(task)
+        row[0].plot(x, np.asarray(record["disagreement"]), alpha=0.7)
+        row[0].set(title=f"{task}: planned disagreement a step, by seed", xlabel="real episodes")
+        for axes, arm in zip(row[1:], ("neural_e3", "uniform"), strict=True):
+            path = runs / task / f"{arm}.npz"
+            axes.set(title=f"{arm}: share of episodes alive after a step")
+            if not path.exists():
+                axes.set_axis_off()
+                continue
+            place = np.load(path)["place"]
+            rows = max(1, min(50, place.shape[1] // 5))
+            groups = np.array_split(place != 2, rows, axis=1)
+            alive = np.stack([group.mean((0, 1)) for group in groups])
+            episodes = min(record["steps"][-1] // horizon(task), place.shape[1])
+            axes.imshow(
+                alive, aspect="auto", vmin=0, vmax=1, extent=(0, horizon(task), episodes, 0)
+            )
+            axes.set(xlabel="step of the lock", ylabel="real episode")
+    return chart
+
+
+def report(runs: Path, out: Path) -> None:
+    """Table, numbers and pictures in `out` from what is in `runs`."""
+    found = read(runs)
+    out.mkdir(parents=True, exist_ok=True)
+    curves(found).savefig(out / "curves.png", dpi=100)
+    if any("neural_e3" in arms for arms in found.values()):
+        exploration(runs, found).savefig(out / "exploration.png", dpi=80)
+    rows = []
+    for task, arms in found.items():
+        for arm, record in sorted(arms.items()):
+            budget = record["steps"][-1] // horizon(task)
+            first = [
+                None if at is None else -(-at // horizon(task)) for at in record["first_success"]
+            ]
+            final = np.asarray(record["returns"])[-1]
+            rows.append(
+                [task, arm, f"{budget:,}", shown(first, budget), shown(reached(record), budget),
+                 f"{final.mean():.2f}"]
+            )  # fmt: skip
+    _harness.write(
+        "neural_e3",
+        title="Neural-E3 on stochastic locks",
+        header=["task", "arm", "episodes", "to first success", "to mean return 4", "final return"],
+        rows=rows,
+        notes="Real episodes of a seed: median over seeds (seeds that got there). Success is a "
+        "return above 1, that is the prize; the return is that of 20 (DQN and PPO: 32) evaluated "
+        "episodes, which are not counted, after every twentieth or so of the budget. `uniform` is "
+        "Neural-E3 with random actions in the place of exploration. DQN and PPO see the step of the "
+        "episode, which Neural-E3's models and DQN are told. "
+        "![curves](curves.png) ![exploration](exploration.png)",
+        data={"runs": {task: list(arms.values()) for task, arms in found.items()}},
+        folder=out,
+    )
