@@ -106,7 +106,9 @@ def of_nets(state: Any) -> Found:
         np.asarray(jax.jit(jax.vmap(networks.loss, (0, None, None)))(weights, *part))
         for part in (train, test)
     ]
-    shares, exact, fine = [], [], []
+    shares: list[float] = []
+    exact: list[float] = []
+    fine: list[float] = []
     for i in range(3):
         one = jax.tree.map(lambda p, i=i: p[i], weights)
         size = sum(p.size for p in one)

@@ -211,8 +211,10 @@ def network(config: Config) -> Experiment:
 
     def advance(key: jax.Array, run: Any, count: jax.Array) -> Any:
         if not annealed:
-            speed = config.batch_size, rate, config.slowing
-            return networks.sgd(key, run, *train, count, config.steps, *speed)
+            x, y = train
+            return networks.sgd(
+                key, run, x, y, count, config.steps, config.batch_size, rate, config.slowing
+            )
         heats = config.temperature, config.temperature * config.cooling
         return networks.anneal(
             key, run, *train, count, config.steps, total, heats, config.width, config.changed
