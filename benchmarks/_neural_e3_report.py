@@ -83,10 +83,11 @@ def exploration(runs: Path, found: Runs) -> Figure:
         record = found[task]["neural_e3"]
         x = np.asarray(record["steps"]) / horizon(task)
         row[0].plot(x, np.asarray(record["disagreement"]), alpha=0.7)
-        row[0].set(title=f"{task}: planned disagreement a step, by seed", xlabel="real episodes")
+        row[0].set_title(f"{task}: disagreement of plans, a line a seed", fontsize="small")
+        row[0].set_xlabel("real episodes")
         for axes, arm in zip(row[1:], ("neural_e3", "uniform"), strict=True):
             path = runs / task / f"{arm}.npz"
-            axes.set(title=f"{arm}: share of episodes alive after a step")
+            axes.set_title(f"{arm}: share of episodes alive after a step", fontsize="small")
             if not path.exists():
                 axes.set_axis_off()
                 continue
