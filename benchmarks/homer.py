@@ -165,8 +165,12 @@ def scores(path: Path, seeds: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def exponent(needed: dict[int, np.ndarray]) -> tuple[float, float]:
-    """Slope and intercept of log(median episodes) on log(H), over horizons that were solved."""
+    """Slope and intercept of log(median episodes) on log(H), over horizons that were solved; NaN for
+    fewer than two of them.
+    """
     known = {h: np.median(e) for h, e in needed.items() if np.isfinite(np.median(e))}
+    if len(known) < 2:
+        return float("nan"), float("nan")
     slope, offset = np.polyfit(np.log(list(known)), np.log(list(known.values())), 1)
     return float(slope), float(offset)
 

@@ -147,6 +147,7 @@ def train(experiment, seeds):
     return jax.jit(jax.vmap(one))(keys)
 
 
+@pytest.mark.slow
 def test_homer_opens_a_lock():
     env, params = small_lock("DiabolicalLock-H4?observation=gaussian&num_actions=3")
     config = dataclasses.replace(TINY, samples=300, classifier_steps=(300, 600), learning_rate=3e-3)
