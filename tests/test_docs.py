@@ -75,6 +75,13 @@ def test_python_in_the_guide_to_bonuses_runs():
     jax.jit(made.update)(made.init(jax.random.key(0)))
 
 
+def test_python_in_the_guide_to_locks_runs():
+    names: dict = {}
+    for code in blocks(DOCS / "guides" / "provable.md", "python"):
+        exec(compile(code, "provable.md", "exec"), names)
+    assert names["obs"].shape == (14,)
+
+
 @pytest.mark.parametrize("name", TUTORIALS)
 def test_tutorials_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
