@@ -11,6 +11,7 @@ succeeded. `benchmarks/results_neural_e3.sh` has the commands of the committed r
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 import time
@@ -27,7 +28,7 @@ from benchmarks import _harness
 from benchmarks._neural_e3_report import report
 from envs import wrappers
 from jaxrl_suite.agents import dqn, ppo
-from jaxrl_suite.agents.neural_e3 import finite
+from jaxrl_suite.agents.neural_e3 import finite, settings
 from jaxrl_suite.exploration import catalog
 
 RUNS = Path("runs/results/neural_e3")
@@ -72,9 +73,8 @@ def agent(task: str, arm: str, budget: int, options: dict[str, Any]) -> tuple[An
         explore = "models" if arm == "neural_e3" else "uniform"
         env, params = envs.make(task, auto_reset="none", log=False)
         episodes = budget // int(task.partition("-H")[2])
-        config = finite.FiniteConfig(
-            **{"episodes": episodes, "explore": explore, "capacity": episodes} | options
-        )
+        config = settings.FiniteConfig(episodes=episodes, explore=explore, capacity=episodes)
+        config = dataclasses.replace(config, **options)
         return finite.make(env, params, config), config.together
     # these see the step of the episode, which Neural-E3's models are told
     env, params = envs.make(f"{task}?time=True")
@@ -146,14 +146,13 @@ def run(
         mean = np.mean(returns[-1])
         print(f"{task} {arm} {steps[-1]} steps, return {mean:.2f}, first {first}", flush=True)
     if own:
-        np.savez_compressed(path.with_suffix(".npz"), **maps(state))
+        np.savez_compressed(path.with_suffix(".npz"), place=places(state))
 
 
-def maps(state: Any) -> dict[str, np.ndarray]:
+def places(state: Any) -> np.ndarray:
     """Which place each real episode was in after each step, `[seeds, episodes, H]`."""
-    return {
-        "place": np.asarray(state.data.data.next_observation[..., :3]).argmax(-1).astype(np.int8)
-    }
+    place: jax.Array = state.data.data.next_observation[..., :3].argmax(-1)
+    return np.asarray(place, np.int8)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -13,8 +13,8 @@ and plans again. What it has seen is then exploited by planning for reward inste
 or by double DQN on the data (the default, and the paper's choice).
 
 The stochastic lock holds two good states with two right actions of four at each of H steps, which cost
-a little, while a wrong one pays a little and ends all hope of the prize: without exploring, agents learn
-to fall. `neural_e3_search` is the same idea for control and mazes.
+a little, while a wrong one pays a little and ends all hope of the prize: without exploring, agents
+learn to fall.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from __future__ import annotations
 import dataclasses
 
 import envs
-from jaxrl_suite.agents.neural_e3 import finite
+from jaxrl_suite.agents.neural_e3 import finite, settings
 from jaxrl_suite.experiment import ConfigError, Experiment, Spec
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(finite.FiniteConfig):
+class Config(settings.FiniteConfig):
     """Neural-E3's settings and the task.
 
     Attributes:
