@@ -7,7 +7,8 @@
 A policy gradient only sees what its policy visits. PC-PG keeps all the policies it has had, a cover.
 What they have seen is a covariance, and how far a state lies outside of it a bonus:
 
-    Sigma = ridge I + sum_{i <= n} sum_{s ~ pi_i} phi(s) phi(s)^T,    b(s) = sqrt(phi(s)^T Sigma^-1 phi(s))
+    Sigma = ridge I + sum_{i <= n} sum_{s ~ pi_i} phi(s) phi(s)^T
+    b(s)  = sqrt(phi(s)^T Sigma^-1 phi(s))
 
 Episodes begin with a policy of the cover and are handed over to the learner after a random number of
 steps. So no state that was ever reached is forgotten, and the gradient is taken where the cover goes.
@@ -20,8 +21,8 @@ in to the other lock (`benchmarks/pcpg.py` draws where each policy goes).
 
 `--mode reward` is the variant that learns from reward and bonus together, for the mountain car:
 
-    jaxrl run pcpg --env MountainCarContinuous-Sparse --mode reward --features fourier \\
-        --feature-dim 10 --coefficient 0.1 --max-reward 100 --roll-in 0.5 --seeds 5
+    jaxrl run pcpg --env "MountainCarContinuous-v0?scaled=True" --max-steps 200 --mode reward \\
+        --features fourier --feature-dim 10 --coefficient 0.1 --max-reward 100 --roll-in 0.5 --seeds 5
 """
 
 from __future__ import annotations

@@ -86,7 +86,8 @@ class Scaled(GymnaxEnvironment):
         return self._scale(observation), after, reward, terminated, *rest
 
     def observation_space(self, params: Any = None) -> spaces.Space:
-        return spaces.Box(0.0, 1.0, super().observation_space(params).shape)
+        inner: Any = super().observation_space(params)
+        return spaces.Box(0.0, 1.0, inner.shape)
 
 
 SCALABLE = ("MountainCar-v0", "Acrobot-v1")

@@ -1,4 +1,4 @@
-"""PC-PG (Agarwal, Henaff, Kakade and Sun, NeurIPS 2020, arXiv 2007.08459): policy cover, policy gradient.
+"""PC-PG (Agarwal, Henaff, Kakade and Sun, NeurIPS 2020, arXiv 2007.08459).
 
 An update is an epoch n of the algorithm:
 
@@ -27,12 +27,12 @@ import jax
 import jax.numpy as jnp
 
 from envs.core import Environment
-from jaxrl_suite import distributions, evaluation, gae
+from jaxrl_suite import checks, distributions, evaluation, gae
 from jaxrl_suite.agents import acting, networks
 from jaxrl_suite.agents.pcpg import cover as covers
 from jaxrl_suite.agents.pcpg import design, episodes, features, learners
 from jaxrl_suite.agents.pcpg.cover import Cover
-from jaxrl_suite.experiment import ConfigError, Experiment, known
+from jaxrl_suite.experiment import ConfigError, Experiment
 from jaxrl_suite.exploration.bonus import Transitions
 
 MODES = ("explore", "reward")
@@ -147,19 +147,14 @@ def check(config: PCPGConfig) -> None:
         ("learner", tuple(LEARNERS)),
         ("core", ("none",)),
     ):
-        if getattr(config, name) not in choices:
-            raise ConfigError(name, getattr(config, name), f"one of {', '.join(choices)}")
-    least = {"explore_epochs": 1, "exploit_epochs": 1 if config.mode == "explore" else 0}
-    counts = ("loops", "episodes", "groups", "density_episodes", "passes", "minibatch_size")
-    for name in (*least, *counts, "cg_iterations", "eval_episodes"):
-        if getattr(config, name) < least.get(name, 1):
-            raise ConfigError(name, getattr(config, name), f"at least {least.get(name, 1)}")
-    for name in ("roll_in", "eps", "discount", "trace"):
-        if known(value := getattr(config, name)) and not 0.0 <= value <= 1.0:
-            raise ConfigError(name, value, "from 0 to 1")
-    for name in ("ridge", "damping", "kl"):
-        if known(value := getattr(config, name)) and value <= 0:
-            raise ConfigError(name, value, "above 0")
+        checks.one_of(config, choices, name)
+    networks.check(config)
+    checks.at_least(config, 1 if config.mode == "explore" else 0, "exploit_epochs")
+    checks.at_least(config, 1, "explore_epochs", "loops", "episodes", "groups", "density_episodes")
+    checks.at_least(config, 1, "passes", "minibatch_size", "cg_iterations", "eval_episodes")
+    checks.within(config, 0, 1, "roll_in", "eps", "discount", "trace")
+    checks.above(config, 0, "ridge", "damping", "kl", "clip", "max_grad_norm", "learning_rate")
+    checks.at_least(config, 0, "coefficient", "max_reward", "entropy")
     if config.episodes % (2 * config.groups):
         raise ConfigError("groups", config.groups, f"half a divisor of episodes={config.episodes}")
     if config.learner == "npg" and config.separate_critic is False:

@@ -140,7 +140,7 @@ def adam(
     def step(carry: tuple, _: None) -> tuple:
         logits, state = carry
         w = weights(logits)
-        slope, _ = slopes(w, white)
+        slope = slopes(w, white)[0]
         # the gradient of f through the softmax, by hand: -inf logits have none
         gradient = -w * (jnp.where(filled, slope, 0.0) - jnp.sum(w * slope))
         change, state = optimizer.update(gradient, state)

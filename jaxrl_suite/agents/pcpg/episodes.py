@@ -130,7 +130,7 @@ def gather(
         rolling = t < roll_in.start
         return _where(rolling, roll_in.act(cover_key, observation), action), log_prob, value
 
-    def step(carry: tuple, at: tuple) -> tuple:
+    def step(carry: Any, at: Any) -> Any:
         observation, state, alive = carry
         t, key = at
         choose_key, step_key = jax.random.split(key)
@@ -144,7 +144,8 @@ def gather(
 
     first = observation, state, jnp.ones(number, bool)
     at = jnp.arange(horizon), jax.random.split(key, horizon)
-    (last, _, _), (steps, log_prob, value, valid) = jax.lax.scan(step, first, at)
+    (last, _, _), made = jax.lax.scan(step, first, at)
+    steps, log_prob, value, valid = made
     next_value = jnp.concatenate([value[1:], policy(last)[1][None]])
     own = valid
     if roll_in is not None:

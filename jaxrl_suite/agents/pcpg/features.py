@@ -3,9 +3,12 @@
 | name | phi |
 |---|---|
 | `identity` | the observation itself (vectors) |
-| `fourier` | sqrt(2 / D) cos(W x + u) of x = (state, action), W ~ N(0, 2 gamma): random features of the kernel exp(-gamma |x - y|^2) (Rahimi and Recht, 2007); gamma is one over the squared median distance of the first policy's states |
+| `fourier` | sqrt(2 / D) cos(W x + u) of x = (state, action), W ~ N(0, 2 gamma) |
 | `random` | a random network, normalised to length 1; any observation |
 | `inverse` | trained by inverse dynamics (`exploration.inverse_dynamics`); any observation |
+
+Fourier features are random ones of the kernel exp(-gamma |x - y|^2) (Rahimi and Recht, 2007); gamma is
+one over the squared median distance of the first policy's steps.
 
 Learned features change what earlier episodes look like, so the agent then keeps states of each policy
 and takes their moments anew.

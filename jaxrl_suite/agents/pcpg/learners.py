@@ -147,7 +147,7 @@ def natural_direction(
         return jax.tree.map(lambda f, x: f + damping * x, curved, v)
 
     x, _ = jax.scipy.sparse.linalg.cg(product, g, maxiter=iterations)
-    return x, sum(jax.tree.leaves(jax.tree.map(jnp.vdot, x, g)))
+    return x, jnp.stack(jax.tree.leaves(jax.tree.map(jnp.vdot, x, g))).sum()
 
 
 def npg(forward: Forward, action_space: spaces.Space, config: Any) -> Learner:
