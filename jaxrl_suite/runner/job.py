@@ -171,8 +171,10 @@ class Job:
         with Show(self.console, title, total, headline, self.done) as show:
             while self.done < total:
                 due = time.monotonic() - saved >= self.options.checkpoint_every and self.done > 0
-                self.stop.signal, due = self.host.agree(self.stop.signal, due)
-                if self.stop.signal:
+                # a signal may arrive meanwhile: it counts at the next log line, and is kept till then
+                signal, due = self.host.agree(self.stop.signal, due)
+                if signal:
+                    self.stop.signal = signal
                     self.save(states, wait=True)
                     self.interrupted("saved")
                 if due:

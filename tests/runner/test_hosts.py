@@ -63,7 +63,8 @@ def metrics(out: Path):
 
 
 def test_two_processes_stopped_and_continued_by_one(processes, tmp_path, capsys):
-    out, total = tmp_path / "two", ["--seeds", 4, "--total-steps", 1200]
+    # long enough that a signal that comes late, on a busy machine, still finds it running
+    out, total = tmp_path / "two", ["--seeds", 4, "--total-steps", 3000]
     both = processes("--out", out, *total, *QUICK, *LONG)
     wait_for_checkpoint(out, both[0])
     both[1].send_signal(signal.SIGTERM)  # the one that does not write
@@ -78,13 +79,29 @@ def test_two_processes_stopped_and_continued_by_one(processes, tmp_path, capsys)
     given = ["run", "walk", "--out", tmp_path / "one", *total, *QUICK, *LONG]
     assert cli.main([str(a) for a in given], package="walks") == 0
     assert metrics(out).equals(metrics(tmp_path / "one"))
-    assert 0 < stopped < metrics(out).num_rows == 4 * 30
+    assert 0 < stopped < metrics(out).num_rows == 4 * 75
     # One process goes on where two stopped, and the other way round.
-    longer = ["--resume", "--total-steps", 1600, "--no-plots", "--no-video"]
+    longer = ["--resume", "--total-steps", 3400, "--no-plots", "--no-video"]
     given = ["run", "walk", "--out", out, *longer]
     assert cli.main([str(a) for a in given], package="walks") == 0, capsys.readouterr().err
     assert all(ended(p)[0] == 0 for p in processes("--out", tmp_path / "one", *longer))
-    assert metrics(out).equals(metrics(tmp_path / "one")) and metrics(out).num_rows == 4 * 40
+    assert metrics(out).equals(metrics(tmp_path / "one")) and metrics(out).num_rows == 4 * 85
+
+
+def test_a_signal_while_processes_agree_is_kept(tmp_path, monkeypatch, capsys):
+    calls = []
+
+    def agree(self, signal_so_far, save):
+        calls.append(signal_so_far)
+        if len(calls) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return signal_so_far, save
+
+    monkeypatch.setattr(hosts.Hosts, "agree", agree)
+    given = ["run", "walk", "--out", tmp_path / "run", "--total-steps", 1200, *QUICK]
+    assert cli.main([str(a) for a in given], package="walks") == 143
+    assert "stopped by SIGTERM at update" in capsys.readouterr().err
+    assert calls == [0, 0, signal.SIGTERM]
 
 
 def test_a_killed_process_ends_the_others(processes, tmp_path):
