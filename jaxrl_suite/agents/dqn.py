@@ -22,11 +22,10 @@ import optax
 from envs import spaces
 from envs.core import Environment
 from jaxrl_suite import checks, distributions, evaluation, q_learning, replay
-from jaxrl_suite.agents import acting
+from jaxrl_suite.agents import acting, networks
 from jaxrl_suite.agents.acting import Acting
 from jaxrl_suite.experiment import ConfigError, Experiment
 from jaxrl_suite.exploration.bonus import Bonus
-from jaxrl_suite.networks.encoders import encoder_for
 from jaxrl_suite.networks.q_network import QNetwork
 from jaxrl_suite.q_learning import Item, Learner
 from jaxrl_suite.replay import Replay
@@ -114,16 +113,7 @@ def build(observation_space: Any, action_space: Any, config: DQNConfig) -> QNetw
     """
     if not isinstance(action_space, spaces.Discrete):
         raise ConfigError("env", action_space, "an environment whose actions are a choice")
-    try:
-        encoder = encoder_for(
-            observation_space,
-            config.widths,
-            activation=config.activation,
-            use_mission=config.use_mission,
-        )
-    except ValueError as error:
-        raise ConfigError("env", observation_space, str(error)) from None
-    return QNetwork(encoder, action_space.n)
+    return QNetwork(networks.encoder(observation_space, config), action_space.n)
 
 
 def check(config: DQNConfig) -> None:
@@ -140,9 +130,7 @@ def check(config: DQNConfig) -> None:
     checks.above(config, 0.0, "huber", "learning_rate", "max_grad_norm")
     checks.finite(config, "extrinsic")
     checks.sizes(config, "widths")
-    activation = config.activation
-    if not (activation.isidentifier() and callable(getattr(nn, activation, None))):
-        raise ConfigError("activation", activation, "a function of flax.linen, relu or tanh say")
+    networks.check_activation(config.activation)
     if config.num_envs * config.rollout_length > config.capacity:
         most = config.num_envs * config.rollout_length
         raise ConfigError("capacity", config.capacity, f"at least the {most} steps of an update")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import flax.linen as nn
 
@@ -48,33 +49,43 @@ def check(options: Options) -> None:
     checks.sizes(options, "widths")
     checks.at_least(options, 1, "core_features")
     checks.finite(options, "log_std")
-    if not callable(getattr(nn, options.activation, None)):
-        raise ConfigError("activation", options.activation, "a function of flax.linen, 'relu' say")
+    check_activation(options.activation)
+
+
+def check_activation(name: str) -> None:
+    """Refuses names that flax.linen does not have; raises as `check`."""
+    if not callable(getattr(nn, name, None)):
+        raise ConfigError("activation", name, "a function of flax.linen, 'relu' say")
+
+
+def encoder(observation_space: spaces.Space, options: Any) -> nn.Module:
+    """The default encoder, by the fields `widths`, `activation` and `use_mission` of `options`.
+
+    Raises:
+      ConfigError: for a space without an encoder.
+    """
+    try:
+        return encoder_for(
+            observation_space,
+            options.widths,
+            activation=options.activation,
+            use_mission=options.use_mission,
+        )
+    except ValueError as error:
+        raise ConfigError("env", observation_space, str(error)) from None
 
 
 def build(
     observation_space: spaces.Space, action_space: spaces.Space, options: Options
 ) -> ActorCritic:
     """The default actor-critic for two spaces."""
-    try:
-        encoder, critic = (
-            encoder_for(
-                observation_space,
-                options.widths,
-                activation=options.activation,
-                use_mission=options.use_mission,
-            )
-            for _ in range(2)
-        )
-    except ValueError as error:
-        raise ConfigError("env", observation_space, str(error)) from None
     separate = options.separate_critic
     if separate is None:
         separate = not is_grid(observation_space) and options.core == "none"
     return ActorCritic(
-        encoder=encoder,
+        encoder=encoder(observation_space, options),
         action_space=action_space,
-        critic_encoder=critic if separate else None,
+        critic_encoder=encoder(observation_space, options) if separate else None,
         core=options.core,
         core_features=options.core_features,
         log_std=options.log_std,

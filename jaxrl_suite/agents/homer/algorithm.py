@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from envs.core import Environment
-from jaxrl_suite import evaluation
+from jaxrl_suite import checks, evaluation
 from jaxrl_suite.agents.homer import abstraction, policies
 from jaxrl_suite.agents.homer.abstraction import Decoder
 from jaxrl_suite.agents.homer.policies import Cover, Sample
@@ -86,21 +86,14 @@ def check(config: HomerConfig) -> None:
     Raises:
       ConfigError: naming the field.
     """
-    if config.samples < 10:
-        raise ConfigError("samples", config.samples, "at least 10")
-    if config.codes < 2:
-        raise ConfigError("codes", config.codes, "at least 2")
-    if config.abstraction not in ABSTRACTIONS:
-        raise ConfigError("abstraction", config.abstraction, f"one of {', '.join(ABSTRACTIONS)}")
-    if config.homing not in HOMING:
-        raise ConfigError("homing", config.homing, f"one of {', '.join(HOMING)}")
+    checks.at_least(config, 10, "samples")
+    checks.at_least(config, 2, "codes")
+    checks.at_least(config, 1, "batch_size", "eval_episodes")
+    checks.one_of(config, ABSTRACTIONS, "abstraction")
+    checks.one_of(config, HOMING, "homing")
+    checks.above(config, 0.0, "ridge")
     if len(config.classifier_steps) != 2 or min(config.classifier_steps) < 0:
         raise ConfigError("classifier_steps", config.classifier_steps, "two numbers from 0 on")
-    for name in ("batch_size", "eval_episodes"):
-        if getattr(config, name) < 1:
-            raise ConfigError(name, getattr(config, name), "at least 1")
-    if not config.ridge > 0:
-        raise ConfigError("ridge", config.ridge, "above 0")
 
 
 def make(env: Environment, env_params: Any, config: HomerConfig) -> Experiment:

@@ -58,7 +58,7 @@ class PCPGConfig(networks.Options):
       feature_dim: D.
       ridge: lambda.
       coefficient: c.
-      max_reward: r_max ("reward" only).
+      max_reward: r_max, multiplies c; the largest reward where both are learned from.
       mixture: weights of the cover: "optimal", "adam" (as released) or "uniform".
       learner: "ppo" or "npg".
       passes: over the steps of a loop.
