@@ -21,8 +21,9 @@ in to the other lock (`benchmarks/pcpg.py` draws where each policy goes).
 
 `--mode reward` is the variant that learns from reward and bonus together, for the mountain car:
 
-    jaxrl run pcpg --env "MountainCarContinuous-v0?scaled=True" --max-steps 200 --mode reward \\
-        --features fourier --feature-dim 10 --coefficient 0.1 --max-reward 100 --roll-in 0.5 --seeds 5
+    jaxrl run pcpg --env MountainCarContinuous-v0 --max-steps 200 --standardize --mode reward \\
+        --features fourier --coefficient 0.1 --roll-in 0.5 --explore-epochs 12 --loops 10 --episodes 40 \\
+        --groups 20 --density-episodes 40 --learning-rate 1e-3 --seeds 5
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ import dataclasses
 from typing import Any
 
 import envs
+from jaxrl_suite import evaluation
 from jaxrl_suite.agents.pcpg import agent
+from jaxrl_suite.agents.pcpg.standardized import Standardized
 from jaxrl_suite.experiment import ConfigError, Experiment, Spec
 
 
@@ -44,12 +47,14 @@ class Config(agent.PCPGConfig):
       max_steps: H, episode length, or None for the environment's own.
       num_contexts: number of fixed levels, or None for a new level every episode.
       coverage: pay new places in the place of the environment's own reward.
+      standardize: show (vector) observations less the mean and over the deviation of random play.
     """
 
     env: str = "BidirectionalLock-H6"
     max_steps: int | None = None
     num_contexts: int | None = None
     coverage: bool = False
+    standardize: bool = False
 
 
 def make_env(config: Config) -> tuple[Any, Any]:
@@ -60,7 +65,7 @@ def make_env(config: Config) -> tuple[Any, Any]:
         reset themselves and are refused too.
     """
     try:
-        return envs.make(
+        env, params = envs.make(
             config.env,
             auto_reset="none",
             log=False,
@@ -70,6 +75,12 @@ def make_env(config: Config) -> tuple[Any, Any]:
         )
     except ValueError as error:
         raise ConfigError("env", config.env, str(error)) from None
+    if not config.standardize:
+        return env, params
+    if len(getattr(env.observation_space(params), "shape", None) or ()) != 1:
+        raise ConfigError("standardize", True, "False, as observations are no vectors")
+    env = Standardized(env, evaluation.horizon(env))
+    return env, env.default_params
 
 
 def build(config: Config) -> Experiment:

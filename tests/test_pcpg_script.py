@@ -2,38 +2,113 @@
 
 from __future__ import annotations
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
+import envs
+from envs import lock
 from experiments import pcpg
 from jaxrl_suite import experiment, runner
+from jaxrl_suite.agents import networks
 from jaxrl_suite.experiment import ConfigError
+from jaxrl_suite.runner import watch
 from jaxrl_suite.runner.curves import Curves
+
+HORIZON, ACTIONS, SEEDS, RIDGE = 3, 10, 2, 0.01
+TINY = pcpg.Config(
+    env=f"BidirectionalLock-H{HORIZON}",
+    explore_epochs=2,
+    exploit_epochs=2,
+    loops=3,
+    episodes=80,
+    groups=4,
+    density_episodes=50,
+    passes=2,
+    minibatch_size=16,
+    widths=(16,),
+    learning_rate=1e-2,
+    eval_episodes=4000,
+)
 
 
 def test_bad_settings_are_named():
     with pytest.raises(ConfigError, match="^env='BidirectionalLok-H6'"):
         pcpg.build(pcpg.Config(env="BidirectionalLok-H6"))
+    with pytest.raises(ConfigError, match="^standardize=True"):
+        pcpg.build(pcpg.Config(env="Maze-5", standardize=True))
     assert experiment.get("pcpg") is pcpg.EXPERIMENT
 
 
-def test_a_tiny_run(tmp_path):
-    config = pcpg.Config(
-        env="BidirectionalLock-H3",
-        explore_epochs=1,
-        exploit_epochs=1,
-        loops=1,
-        episodes=8,
-        groups=4,
-        density_episodes=8,
-        passes=1,
-        minibatch_size=8,
-        widths=(8,),
-        eval_episodes=4,
-    )
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run: its summary, curves, and the state of each seed."""
+    out = tmp_path_factory.mktemp("pcpg") / "run"
     options = runner.Options(
-        out=tmp_path / "run", seeds=2, log_every=1, plots=False, video=False, tensorboard=False
+        out=out, seeds=SEEDS, log_every=1, plots=False, video=False, tensorboard=False
     )
-    summary = runner.run(pcpg.EXPERIMENT, config, options)
-    curves = Curves.read(tmp_path / "run")
-    assert curves.metrics[next(iter(curves.metrics))].shape[0] == 2
-    assert summary["final"]
+    summary = runner.run(pcpg.EXPERIMENT, TINY, options)
+    return summary, Curves.read(out), [watch.load(out, seed)[1] for seed in range(SEEDS)]
+
+
+def test_the_cover_counts_what_its_policies_have_seen(finished):
+    for state in finished[2]:
+        cover = state.cover
+        assert int(cover.count) == TINY.explore_epochs + 1
+        moments = np.asarray(cover.moments, np.float64)
+        # every episode is at every step once, and in one place at a time; its first state is all zero
+        time = np.diagonal(moments, axis1=1, axis2=2)[:, 3 : 3 + HORIZON]
+        np.testing.assert_allclose(time[:, : HORIZON - 1], TINY.density_episodes, rtol=1e-5)
+        assert (time[:, HORIZON - 1 :] == 0).all()
+        places = np.diagonal(moments, axis1=1, axis2=2)[:, :3].sum(1)
+        np.testing.assert_allclose(places, TINY.density_episodes * (HORIZON - 1), rtol=1e-5)
+
+
+def test_weights_are_a_mixture_that_beats_the_equal_one(finished):
+    for state in finished[2]:
+        cover = state.cover
+        weights = np.asarray(cover.weights, np.float64)
+        assert weights.min() >= 0
+        np.testing.assert_allclose(weights.sum(), 1, rtol=1e-5)
+        moments = np.asarray(cover.moments, np.float64)
+        ridged = moments + RIDGE * np.eye(moments.shape[1])
+
+        def spread(w, ridged=ridged):
+            return np.linalg.slogdet(np.einsum("i,ijk->jk", w, ridged))[1]
+
+        assert spread(weights) >= spread(np.full(3, 1 / 3)) - 0.011
+        assert float(state.design.gap) <= 0.011
+
+
+def test_coverage_grows_with_every_policy_and_stays_with_the_cover(finished):
+    _, curves, states = finished
+    coverage = curves.metrics["coverage"]
+    assert (np.diff(coverage[:, : TINY.explore_epochs]) > 0).all()
+    after = coverage[:, TINY.explore_epochs - 1 :]
+    np.testing.assert_array_equal(after, np.broadcast_to(after[:, :1], after.shape))
+    for seed, state in enumerate(states):
+        moments = np.asarray(state.cover.moments, np.float64)
+        eye = np.eye(moments.shape[1])
+        exact = np.linalg.slogdet(moments.sum(0) / RIDGE + eye)[1]
+        np.testing.assert_allclose(coverage[seed, -1], exact, rtol=1e-4)
+
+
+def test_the_evaluated_return_is_the_policy_s_value_in_the_lock(finished):
+    """Its value by dynamic programming over the true states, within four standard errors."""
+    summary, _, states = finished
+    env, params = envs.make(TINY.env, auto_reset="none", log=False)
+    network = networks.build(env.observation_space(params), env.action_space(params), TINY)
+    for seed, state in enumerate(states):
+        model = env.model(state.env_params)
+        places, times = jnp.meshgrid(jnp.arange(7), jnp.arange(HORIZON))  # [H, 7]
+        see = jax.vmap(jax.vmap(lambda p, t: env.observe(jax.random.key(0), lock.LockState(p, t))))
+        logits = network.apply(state.best_params, (), see(places, times), None)[1]
+        policy = jax.nn.softmax(logits)
+        where = lock.visits(model, policy)[:-1]
+        value = jnp.einsum("hs,hsa,hsa->", where, policy, model.reward)
+        optimum = env.optimal_value(state.env_params)
+        assert value <= optimum + 1e-4
+        error = 4 * 2.5 / np.sqrt(TINY.eval_episodes)  # returns are from -1 to 4
+        found = summary["evaluation"]["eval/return"]["seeds"][str(seed)]
+        np.testing.assert_allclose(found, value, atol=error)

@@ -19,7 +19,6 @@ with the best return over its density episodes is the result.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -27,82 +26,14 @@ import jax
 import jax.numpy as jnp
 
 from envs.core import Environment
-from jaxrl_suite import checks, distributions, evaluation, gae
+from jaxrl_suite import distributions, evaluation, gae
 from jaxrl_suite.agents import acting, networks
 from jaxrl_suite.agents.pcpg import cover as covers
 from jaxrl_suite.agents.pcpg import design, episodes, features, learners
+from jaxrl_suite.agents.pcpg.config import LEARNERS, PCPGConfig, check
 from jaxrl_suite.agents.pcpg.cover import Cover
-from jaxrl_suite.experiment import ConfigError, Experiment
+from jaxrl_suite.experiment import Experiment
 from jaxrl_suite.exploration.bonus import Transitions
-
-MODES = ("explore", "reward")
-MIXTURES = ("optimal", "adam", "uniform")
-LEARNERS = {"ppo": learners.ppo, "npg": learners.npg}
-
-
-@dataclasses.dataclass(frozen=True)
-class PCPGConfig(networks.Options):
-    """Settings of PC-PG; the defaults are small ones for the lock of 6 steps.
-
-    Attributes:
-      mode: "explore" without reward, then exploit; or "reward".
-      explore_epochs: policies that join the cover beside the first, random one.
-      exploit_epochs: epochs of the exploiting policy ("explore" only).
-      loops: policy gradient updates of an epoch.
-      episodes: episodes of each.
-      groups: parts of these episodes; each part is rolled in by one policy of the cover.
-      density_episodes: episodes that say what a policy has seen.
-      roll_in: share of the groups that are rolled in by the cover.
-      eps: probability that the first action after a roll-in is uniform.
-      features: phi: "identity", "fourier", "random" or "inverse" (`features`).
-      feature_dim: D.
-      ridge: lambda.
-      coefficient: c.
-      max_reward: r_max, multiplies c; the largest reward where both are learned from.
-      mixture: weights of the cover: "optimal", "adam" (as released) or "uniform".
-      learner: "ppo" or "npg".
-      passes: over the steps of a loop.
-      minibatch_size: steps of a gradient step.
-      learning_rate: of RMSProp.
-      discount: gamma.
-      trace: lambda of the advantage estimates.
-      clip: epsilon of PPO's objective.
-      entropy: weight of its entropy bonus.
-      max_grad_norm: gradients are scaled to this global norm.
-      kl: step length of NPG.
-      cg_iterations, damping: of its conjugate gradients.
-      eval_episodes: episodes of one evaluation.
-    """
-
-    activation: str = "relu"
-    mode: str = "explore"
-    explore_epochs: int = 3
-    exploit_epochs: int = 5
-    loops: int = 30
-    episodes: int = 500
-    groups: int = 25
-    density_episodes: int = 500
-    roll_in: float = 1.0
-    eps: float = 0.05
-    features: str = "identity"
-    feature_dim: int = 64
-    ridge: float = 0.01
-    coefficient: float = 1.0
-    max_reward: float = 1.0
-    mixture: str = "optimal"
-    learner: str = "ppo"
-    passes: int = 5
-    minibatch_size: int = 160
-    learning_rate: float = 2e-3
-    discount: float = 0.99
-    trace: float = 0.95
-    clip: float = 0.2
-    entropy: float = 0.01
-    max_grad_norm: float = 0.5
-    kl: float = 0.01
-    cg_iterations: int = 10
-    damping: float = 1e-3
-    eval_episodes: int = 100
 
 
 class PCPGState(NamedTuple):
@@ -133,32 +64,6 @@ class PCPGState(NamedTuple):
     design: design.Design
     key: jax.Array
     count: jax.Array  # type: ignore[assignment]
-
-
-def check(config: PCPGConfig) -> None:
-    """Refuses settings that cannot work.
-
-    Raises:
-      ConfigError: naming the field.
-    """
-    for name, choices in (
-        ("mode", MODES),
-        ("mixture", MIXTURES),
-        ("learner", tuple(LEARNERS)),
-        ("core", ("none",)),
-    ):
-        checks.one_of(config, choices, name)
-    networks.check(config)
-    checks.at_least(config, 1 if config.mode == "explore" else 0, "exploit_epochs")
-    checks.at_least(config, 1, "explore_epochs", "loops", "episodes", "groups", "density_episodes")
-    checks.at_least(config, 1, "passes", "minibatch_size", "cg_iterations", "eval_episodes")
-    checks.within(config, 0, 1, "roll_in", "eps", "discount", "trace")
-    checks.above(config, 0, "ridge", "damping", "kl", "clip", "max_grad_norm", "learning_rate")
-    checks.at_least(config, 0, "coefficient", "max_reward", "entropy")
-    if config.episodes % (2 * config.groups):
-        raise ConfigError("groups", config.groups, f"half a divisor of episodes={config.episodes}")
-    if config.learner == "npg" and config.separate_critic is False:
-        raise ConfigError("separate_critic", False, "None or True with learner='npg'")
 
 
 def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
@@ -230,25 +135,12 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
 
     def batch_of(found: episodes.Episodes, reward: jax.Array) -> learners.Batch:
         """The learner's own steps, first of all the flattened ones, as many as there are at most."""
-        steps = found.steps
-        done = steps.done.at[-1].set(True)
-        advantage = gae.advantages(
-            reward,
-            found.value,
-            found.next_value,
-            steps.terminated,
-            done,
-            config.discount,
-            config.trace,
-        )
-        whole = learners.Batch(
-            steps.observation,
-            steps.action,
-            found.log_prob,
-            advantage,
-            advantage + found.value,
-            found.own.astype(jnp.float32),
-        )
+        steps, value = found.steps, found.value
+        known = reward, value, found.next_value, steps.terminated, steps.done.at[-1].set(True)
+        advantage = gae.advantages(*known, config.discount, config.trace)
+        acted = steps.observation, steps.action, found.log_prob
+        weight = found.own.astype(jnp.float32)
+        whole = learners.Batch(*acted, advantage, advantage + value, weight)
         flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), whole)
         order = jnp.argsort(~found.own.reshape(-1), stable=True)[:kept_steps]
         return jax.tree.map(lambda x: x[order], flat)
@@ -307,7 +199,8 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
 
     def init(key: jax.Array) -> PCPGState:
         network_key, refresh_key, feature_key, gather_key, join_key, key = jax.random.split(key, 6)
-        both = jax.vmap(fresh)(jax.random.split(network_key))
+        # `map`, not `vmap`: under the seeds' vmap the two axes take XLA four times as long to compile
+        both = jax.lax.map(fresh, jax.random.split(network_key))
         params, untrained = (jax.tree.map(lambda x, i=i: x[i], both) for i in range(2))
         env_now = env.refresh(refresh_key, env_params)
         found = gather(gather_key, params, env_now, config.density_episodes)
@@ -367,6 +260,7 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
             "exploring": reward_free.astype(jnp.float32),
             "policies": state.cover.count.astype(jnp.float32),
             "mixed_policies": jnp.exp(-jnp.sum(jax.scipy.special.xlogy(weights, weights))),
+            "coverage": covers.coverage(state.cover, config.ridge),
             "design_gap": state.design.gap,
         }
         return state, metrics

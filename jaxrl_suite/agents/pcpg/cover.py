@@ -49,13 +49,23 @@ def append(cover: Cover, params: Any, moment: jax.Array, wanted: Any = True) -> 
     return cover._replace(params=stacked, moments=moments, count=count)
 
 
-def inverse_covariance(cover: Cover, ridge: float) -> jax.Array:
-    """Sigma^-1, `[D, D]`, with Sigma = ridge I + the sum of phi phi^T over all that was ever seen."""
+def factor(cover: Cover, ridge: float) -> jax.Array:
+    """Cholesky factor, `[D, D]`, of Sigma = ridge I + the sum of phi phi^T over all ever seen."""
     total = jnp.einsum("i,ijk->jk", cover.filled.astype(jnp.float32), cover.moments)
-    eye = jnp.eye(total.shape[-1])
-    factor = jnp.linalg.cholesky(total + ridge * eye)
-    half = jax.scipy.linalg.solve_triangular(factor, eye, lower=True)
+    return jnp.linalg.cholesky(total + ridge * jnp.eye(total.shape[-1]))
+
+
+def inverse_covariance(cover: Cover, ridge: float) -> jax.Array:
+    """Sigma^-1, `[D, D]`."""
+    lower = factor(cover, ridge)
+    half = jax.scipy.linalg.solve_triangular(lower, jnp.eye(lower.shape[0]), lower=True)
     return half.T @ half
+
+
+def coverage(cover: Cover, ridge: float) -> jax.Array:
+    """log det Sigma - log det(ridge I), `[]` float32: 0 for an empty cover; every policy adds to it."""
+    lower = factor(cover, ridge)
+    return 2.0 * jnp.sum(jnp.log(jnp.diagonal(lower))) - lower.shape[0] * jnp.log(ridge)
 
 
 def bonus(inverse: jax.Array, phi: jax.Array) -> jax.Array:
