@@ -11,10 +11,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from benchmarks import _harness
+from benchmarks import _neural_e3_tasks as tasks
+from benchmarks._neural_e3_tasks import horizon
 from jaxrl_suite.runner import stats
 from jaxrl_suite.runner.errors import RunError
 
-GOOD = 4.0  # mean return of evaluated episodes; a lock's best is 4 + 1 / H
 Runs = dict[str, dict[str, dict[str, Any]]]  # task -> arm -> record
 
 
@@ -30,18 +31,19 @@ def read(runs: Path) -> Runs:
         found.setdefault(record["task"], {})[path.stem] = record
     if not found:
         raise RunError(f"{runs} holds no runs: *.json of `jaxrl bench neural_e3 run`")
-    return dict(sorted(found.items(), key=lambda item: horizon(item[0])))
+    return dict(sorted(found.items(), key=lambda item: (not tasks.is_lock(item[0]), size(item[0]))))
 
 
-def horizon(task: str) -> int:
-    """H, by which steps become episodes."""
-    return int(task.partition("-H")[2])
+def size(task: str) -> tuple[str, int]:
+    """Kind and number of a name, to sort by."""
+    kind, _, number = task.partition("?")[0].rpartition("-")
+    return kind, int(number.lstrip("Hv"))
 
 
 def reached(record: dict[str, Any]) -> list[int | None]:
-    """For each seed the episodes after which evaluated episodes first had the good return."""
-    good = np.asarray(record["returns"]) >= GOOD  # [points, seeds]
-    steps = np.asarray(record["steps"]) // horizon(record["task"])
+    """For each seed the real steps after which evaluated episodes first had the good return."""
+    good = np.asarray(record["returns"]) >= tasks.good(record["task"])  # [points, seeds]
+    steps = np.asarray(record["steps"])
     return [int(steps[seed.argmax()]) if seed.any() else None for seed in good.T]
 
 
@@ -55,11 +57,14 @@ def shown(values: list[int | None], budget: int) -> str:
 
 def curves(found: Runs) -> Figure:
     """Return of evaluated episodes against real episodes, a panel a task."""
-    chart = Figure(figsize=(4.4 * len(found), 3.8), layout="constrained")
+    columns = min(4, len(found))
+    rows = -(-len(found) // columns)
+    chart = Figure(figsize=(4.0 * columns, 3.4 * rows), layout="constrained")
     FigureCanvasAgg(chart)
-    for axes, (task, arms) in zip(
-        chart.subplots(1, len(found), squeeze=False)[0], found.items(), strict=True
-    ):
+    panels = chart.subplots(rows, columns, squeeze=False).ravel()
+    for axes in panels[len(found) :]:
+        axes.set_axis_off()
+    for axes, (task, arms) in zip(panels, found.items(), strict=False):
         for i, (arm, record) in enumerate(sorted(arms.items())):
             x = np.asarray(record["steps"]) / horizon(task)
             values = np.asarray(record["returns"]).T
@@ -76,10 +81,10 @@ def curves(found: Runs) -> Figure:
 
 def exploration(runs: Path, found: Runs) -> Figure:
     """Disagreement over time, and where real episodes were alive: first, middle and last third."""
-    tasks = [task for task in found if "neural_e3" in found[task]]
-    chart = Figure(figsize=(12.0, 2.6 * len(tasks)), layout="constrained")
+    locks = [task for task in found if tasks.is_lock(task) and "neural_e3" in found[task]]
+    chart = Figure(figsize=(12.0, 2.6 * len(locks)), layout="constrained")
     FigureCanvasAgg(chart)
-    for row, task in zip(chart.subplots(len(tasks), 3, squeeze=False), tasks, strict=True):
+    for row, task in zip(chart.subplots(len(locks), 3, squeeze=False), locks, strict=True):
         record = found[task]["neural_e3"]
         x = np.asarray(record["steps"]) / horizon(task)
         row[0].plot(x, np.asarray(record["disagreement"]), alpha=0.7)
@@ -108,31 +113,29 @@ def report(runs: Path, out: Path) -> None:
     found = read(runs)
     out.mkdir(parents=True, exist_ok=True)
     curves(found).savefig(out / "curves.png", dpi=100)
-    if any("neural_e3" in arms for arms in found.values()):
+    if any(tasks.is_lock(task) and "neural_e3" in arms for task, arms in found.items()):
         exploration(runs, found).savefig(out / "exploration.png", dpi=80)
     rows = []
     for task, arms in found.items():
         for arm, record in sorted(arms.items()):
-            budget = record["steps"][-1] // horizon(task)
-            first = [
-                None if at is None else -(-at // horizon(task)) for at in record["first_success"]
-            ]
+            budget = record["steps"][-1]
             final = np.asarray(record["returns"])[-1]
             rows.append(
-                [task, arm, f"{budget:,}", shown(first, budget), shown(reached(record), budget),
-                 f"{final.mean():.2f}"]
+                [task, arm, f"{budget:,}", shown(record["first_success"], budget),
+                 shown(reached(record), budget), f"{final.mean():.2f}"]
             )  # fmt: skip
     _harness.write(
         "neural_e3",
-        title="Neural-E3 on stochastic locks",
-        header=["task", "arm", "episodes", "to first success", "to mean return 4", "final return"],
+        title="Neural-E3 on stochastic locks, control and mazes",
+        header=["task", "arm", "steps", "to first success", "to a good return", "final return"],
         rows=rows,
-        notes="Real episodes of a seed: median over seeds (seeds that got there). Success is a "
-        "return above 1, that is the prize; the return is that of 20 (DQN and PPO: 32) evaluated "
-        "episodes, which are not counted, after every twentieth or so of the budget. `uniform` is "
-        "Neural-E3 with random actions in the place of exploration. DQN and PPO see the step of the "
-        "episode, which Neural-E3's models and DQN are told. "
-        "![curves](curves.png) ![exploration](exploration.png)",
+        notes="Steps of a seed in the real task: median over seeds (seeds that got there). On locks "
+        "success is a return above 1, that is the prize, and a good mean return 4; on MountainCar and "
+        "Acrobot the goal, and -130 and -120; in mazes, one for each seed, the goal, and a greedy "
+        "policy that arrives. The return is that of evaluated episodes, which are not counted, every "
+        "twentieth or so of the budget. `uniform` is Neural-E3 with random actions in the place of "
+        "exploration. On locks DQN and PPO see the step of the episode, which Neural-E3's models and "
+        "DQN are told. ![curves](curves.png) ![exploration](exploration.png)",
         data={"runs": {task: list(arms.values()) for task, arms in found.items()}},
         folder=out,
     )

@@ -1,6 +1,7 @@
 """Neural-E3 beside DQN, double DQN and PPO with RND: real episodes to a success and to a good return.
 
-    jaxrl bench neural_e3 run --task StochasticLock-H10 --arm neural_e3 --seeds 5
+    jaxrl bench neural_e3 run --task StochasticLock-H10 --arm neural_e3 --seeds 5 --budget 6000
+    jaxrl bench neural_e3 run --task "Maze-10?fixed=True" --arm double_dqn --seeds 5 --budget 100000
     jaxrl bench neural_e3 report            # docs/results/neural_e3 from all runs there are
 
 `run` trains one arm on one task and writes what it measured to `runs/results/neural_e3`: the return of
@@ -25,15 +26,16 @@ from flax import struct
 
 import envs
 from benchmarks import _harness
+from benchmarks import _neural_e3_tasks as tasks
 from benchmarks._neural_e3_report import report
 from envs import wrappers
+from jaxrl_suite import evaluation
 from jaxrl_suite.agents import dqn, ppo
-from jaxrl_suite.agents.neural_e3 import finite, settings
+from jaxrl_suite.agents.neural_e3 import control, control_settings, finite, settings
 from jaxrl_suite.exploration import catalog
 
 RUNS = Path("runs/results/neural_e3")
 NEVER = 2**30
-SUCCESS = 1.0  # a lock pays 4 and a bit for all right actions and at most 0.1 otherwise
 
 
 @struct.dataclass
@@ -72,13 +74,18 @@ def agent(task: str, arm: str, budget: int, options: dict[str, Any]) -> tuple[An
     if arm in ("neural_e3", "uniform"):
         explore = "models" if arm == "neural_e3" else "uniform"
         env, params = envs.make(task, auto_reset="none", log=False)
-        episodes = budget // int(task.partition("-H")[2])
+        episodes = budget // evaluation.horizon(env)
+        if not tasks.is_lock(task):
+            plan = {"exploit": "plan", "width": 16} if task.startswith("Maze") else {}
+            options = {"episodes": episodes, "explore": explore, **plan, **options}
+            control_config = control_settings.ControlConfig(**options)
+            return control.make(env, params, control_config), control_config.together
         config = settings.FiniteConfig(episodes=episodes, explore=explore, capacity=episodes)
         config = dataclasses.replace(config, **options)
         return finite.make(env, params, config), config.together
     # these see the step of the episode, which Neural-E3's models are told
-    env, params = envs.make(f"{task}?time=True")
-    env = Watch(env, SUCCESS)
+    env, params = envs.make(f"{task}?time=True" if tasks.is_lock(task) else task)
+    env = Watch(env, tasks.success(task))
     if arm in ("dqn", "double_dqn"):
         q_config = dqn.DQNConfig(**{"total_steps": budget, "double": arm != "dqn"} | options)
         return dqn.make(env, params, q_config), q_config.num_envs
@@ -120,7 +127,7 @@ def run(
     for point in range(points):
         state, metrics, value = segment(state, jax.random.key(1_000 + point))
         if own:
-            won = np.asarray(metrics["best_return"]) > SUCCESS
+            won = np.asarray(metrics["best_return"]) > tasks.success(task)
             at = (point * length + 1 + won.argmax(1)) * experiment.steps_per_update
             first = np.where(won.any(1), np.minimum(first, at), first)
             if "disagreement" in metrics:
@@ -145,7 +152,7 @@ def run(
         path.write_text(json.dumps(record) + "\n")
         mean = np.mean(returns[-1])
         print(f"{task} {arm} {steps[-1]} steps, return {mean:.2f}, first {first}", flush=True)
-    if own:
+    if own and tasks.is_lock(task):
         np.savez_compressed(path.with_suffix(".npz"), place=places(state))
 
 

@@ -81,8 +81,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of `jaxrl run`")
     options = parser.parse_args(argv)
     arguments = options.arguments or RUN.split()
-    command = [sys.executable, "-m", "jaxrl_suite.runner.cli", "run", *arguments]
-    command += [*OFTEN.split(), *RUNNER.split(), "--out", str(options.run)]
+    name, *given = arguments
+    defaults = [*OFTEN.split(), *RUNNER.split()]  # what is given comes later and so wins
+    command = [sys.executable, "-m", "jaxrl_suite.runner.cli", "run", name, *defaults, *given]
+    command += ["--out", str(options.run)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     root, begun = psutil.Process(process.pid), time.monotonic()
     rows: list[dict[str, float]] = []

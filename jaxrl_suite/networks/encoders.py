@@ -92,6 +92,41 @@ class GridEncoder(nn.Module):
         return nn.relu(x) if self.final == "relu" else x
 
 
+class BoardEncoder(nn.Module):
+    """Boards `[S, S, C]` of numbers, planes seen from above: two 3 x 3 convolutions, dense layers.
+
+    Attributes:
+      widths: of the dense layers; the last is the number of features.
+      channels: of the convolutions.
+      final: "relu" or "linear", what follows the last dense layer.
+    """
+
+    widths: tuple[int, ...] = (64, 64)
+    channels: tuple[int, ...] = (16, 16)
+    final: str = "relu"
+
+    @nn.compact
+    def __call__(self, observation: jax.Array) -> jax.Array:
+        batch = observation.shape[:-3]
+        x = observation.reshape(-1, *observation.shape[-3:]).astype(jnp.float32)
+        for width in self.channels:
+            x = nn.relu(nn.Conv(width, (3, 3), kernel_init=orthogonal(SQRT2))(x))
+        x = x.reshape(*batch, -1)
+        for width in self.widths[:-1]:
+            x = nn.relu(dense(width)(x))
+        x = dense(self.widths[-1])(x)
+        return nn.relu(x) if self.final == "relu" else x
+
+
+def is_board(space: spaces.Space) -> bool:
+    """Whether observations of `space` are planes of floating-point numbers."""
+    return (
+        isinstance(space, spaces.Box)
+        and len(space.shape) == 3
+        and jnp.issubdtype(space.dtype, jnp.floating)
+    )
+
+
 def _every_kind_of_cell() -> jax.Array:
     """One-hot (object, colour, state) of every combination, `[11 * 6 * 4, 11 + 6 + 4]`."""
     index = np.indices((OBJECTS, COLORS, STATES)).reshape(3, -1)
@@ -117,8 +152,8 @@ def encoder_for(
     """An encoder for observations of `space` with `widths[-1]` features.
 
     Args:
-      space: a MiniGrid-like or NetHack-like dictionary, a vector, a picture, or a dictionary of
-        vectors and pictures.
+      space: a MiniGrid-like or NetHack-like dictionary, a vector, a picture, a board of numbers
+        (a maze from above), or a dictionary of vectors and pictures.
       widths: of the dense layers.
       final: grid, NetHack and image encoders only: "relu" or "linear".
       activation: vector encoders only.
@@ -133,6 +168,8 @@ def encoder_for(
         return NetHackEncoder(widths=widths, final=final)
     if has_pictures(space):
         return ImageEncoder(space, widths=widths, final=final)
+    if is_board(space):
+        return BoardEncoder(widths=widths, final=final)
     parts = space.spaces.values() if isinstance(space, spaces.Dict) else [space]
     if all(isinstance(part, spaces.Box) and len(part.shape) == 1 for part in parts):
         return MLPEncoder(widths=widths, activation=activation)

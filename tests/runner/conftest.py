@@ -44,7 +44,8 @@ def child_environment(compiled: str) -> dict[str, str]:
     environment["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
     environment["PYTHONPATH"] = f"{ROOT}{os.pathsep}{HERE}"
     environment["JAX_PLATFORMS"] = "cpu"
-    environment.pop("XLA_FLAGS", None)
+    kept = [f for f in environment.get("XLA_FLAGS", "").split() if "device_count" not in f]
+    environment["XLA_FLAGS"] = " ".join(kept)
     return environment
 
 

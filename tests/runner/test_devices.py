@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -9,7 +10,8 @@ import pyarrow.parquet as pq
 
 from jaxrl_suite.runner import cli
 
-FOUR = {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+FLAG = "--xla_force_host_platform_device_count"
+FOUR = {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {FLAG}=4"}
 QUICK = ["--total-steps", 160, "--no-plots", "--no-video", "--no-tensorboard", "--eval-every", 5]
 
 
@@ -91,7 +93,7 @@ assert (asked or 1, len(jax.devices())) == (expected, expected), jax.devices()
 assert cpu_devices.configure(8) == 0  # JAX runs already
 """
     clean = {k: v for k, v in child_environment.items() if k not in ("XLA_FLAGS",)}
-    one = {"XLA_FLAGS": "--xla_force_host_platform_device_count=1"}
+    one = {"XLA_FLAGS": f"{FLAG}=1"}
     for environment, expected in (({}, 3), (one, 1)):
         subprocess.run(
             [sys.executable, "-c", code],

@@ -1,0 +1,35 @@
+"""What counts on the tasks of `benchmarks/neural_e3.py`, and how long their episodes are."""
+
+from __future__ import annotations
+
+import envs
+from jaxrl_suite import evaluation
+
+# name: return of an episode that succeeds, mean return of a good policy
+CONTROL = {"MountainCar-v0": (-199.5, -130.0), "Acrobot-v1": (-499.5, -120.0)}
+
+
+def is_lock(task: str) -> bool:
+    """Whether it is a combination lock."""
+    return "Lock-H" in task
+
+
+def horizon(task: str) -> int:
+    """Steps after which an episode is over in any case."""
+    return evaluation.horizon(envs.make(task, auto_reset="none", log=False)[0])
+
+
+def success(task: str) -> float:
+    """An episode succeeds whose return is above this."""
+    if is_lock(task):
+        return 1.0  # it pays 4 and a bit for all right actions and at most 0.1 otherwise
+    if task.startswith("Maze"):
+        return -0.2 * horizon(task) + 1.0  # the goal's 2 on top of what steps cost
+    return CONTROL[task.partition("?")[0]][0]
+
+
+def good(task: str) -> float:
+    """A policy is good whose mean return is at least this; in mazes: that arrives."""
+    if is_lock(task):
+        return 4.0  # of 4 + 1 / H
+    return success(task) if task.startswith("Maze") else CONTROL[task.partition("?")[0]][1]
