@@ -22,8 +22,8 @@ in to the other lock (`benchmarks/pcpg.py` draws where each policy goes).
 `--mode reward` is the variant that learns from reward and bonus together, for the mountain car:
 
     jaxrl run pcpg --env MountainCarContinuous-v0 --max-steps 200 --standardize --mode reward \\
-        --features fourier --coefficient 0.1 --roll-in 0.5 --explore-epochs 12 --loops 10 --episodes 40 \\
-        --groups 20 --density-episodes 40 --learning-rate 1e-3 --seeds 5
+        --features fourier --coefficient 0.1 --roll-in 0.5 --explore-epochs 12 --loops 10 \\
+        --episodes 40 --groups 20 --density-episodes 40 --learning-rate 1e-3 --seeds 5
 """
 
 from __future__ import annotations
