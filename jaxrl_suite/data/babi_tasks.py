@@ -4,7 +4,7 @@
 
 The grammar is the published one; the stories are new draws, not the released corpus. Each family is a
 function of a random generator that returns one story (`babi.Story`). The world of people, rooms and
-things is in `babi_world`, families about other matters are in `babi_puzzles`.
+things is in `babi_stories`, families about other matters are in `babi_puzzles`.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from collections.abc import Callable
 
 import numpy as np
 
-from jaxrl_suite.data import babi_puzzles, babi_world
+from jaxrl_suite.data import babi_puzzles, babi_stories
 from jaxrl_suite.data.babi import Story
 from jaxrl_suite.experiment import ConfigError
 
 Family = Callable[[np.random.Generator], Story]
 
 FAMILIES: dict[int, tuple[str, Family]] = {
-    1: ("single-supporting-fact", babi_world.where_is),
-    2: ("two-supporting-facts", babi_world.where_is_thing),
-    3: ("three-supporting-facts", babi_world.where_was_thing),
+    1: ("single-supporting-fact", babi_stories.where_is),
+    2: ("two-supporting-facts", babi_stories.where_is_thing),
+    3: ("three-supporting-facts", babi_stories.where_was_thing),
     4: ("two-arg-relations", babi_puzzles.two_relations),
-    5: ("three-arg-relations", babi_world.who_gave_what),
-    6: ("yes-no-questions", babi_world.is_in),
-    7: ("counting", babi_world.how_many),
-    8: ("lists-sets", babi_world.which_things),
-    9: ("simple-negation", babi_world.negation),
-    10: ("indefinite-knowledge", babi_world.indefinite),
-    11: ("basic-coreference", babi_world.coreference),
-    12: ("conjunction", babi_world.conjunction),
-    13: ("compound-coreference", babi_world.compound_coreference),
-    14: ("time-reasoning", babi_world.times),
+    5: ("three-arg-relations", babi_stories.who_gave_what),
+    6: ("yes-no-questions", babi_stories.is_in),
+    7: ("counting", babi_stories.how_many),
+    8: ("lists-sets", babi_stories.which_things),
+    9: ("simple-negation", babi_stories.negation),
+    10: ("indefinite-knowledge", babi_stories.indefinite),
+    11: ("basic-coreference", babi_stories.coreference),
+    12: ("conjunction", babi_stories.conjunction),
+    13: ("compound-coreference", babi_stories.compound_coreference),
+    14: ("time-reasoning", babi_stories.times),
     15: ("basic-deduction", babi_puzzles.deduction),
     16: ("basic-induction", babi_puzzles.induction),
     17: ("positional-reasoning", babi_puzzles.positions),
