@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+import re
 
 import jax
 import pytest
@@ -11,7 +12,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jaxrl_suite import experiment
+from jaxrl_suite import experiment, runner
 from jaxrl_suite.experiment import ConfigError, Experiment
 from jaxrl_suite.runner import checkpoint, cli, folder
 from jaxrl_suite.runner.errors import RunError
@@ -53,8 +54,10 @@ def check(name, field, value):
     option = f"--{field.replace('_', '-')}"
     result = outcome(SPECS[name], [f"{option}={value}"])
     if not isinstance(result, Experiment):
-        others = [f.name for f in dataclasses.fields(SPECS[name].config)]
-        named = [f for f in others if f in result or f"--{f.replace('_', '-')}" in result]
+        # the option itself, or the one that it does not go with, as a word of its own
+        names = [f.name for f in dataclasses.fields(SPECS[name].config)]
+        words = set(re.findall(r"[\w-]+", result))
+        named = [n for n in names if n in words or f"--{n.replace('_', '-')}" in words]
         assert named, (name, field, value, result)
 
 
@@ -85,12 +88,21 @@ def test_any_name_of_an_experiment(text):
 @settings(max_examples=60, deadline=None)
 @given(st.text("abcdefghijklmnopqrstuvwxyz-", min_size=1, max_size=12))
 def test_any_name_of_an_option(text):
-    known = {f.name.replace("_", "-") for f in dataclasses.fields(SPECS["ppo"].config)}
+    fields = [*dataclasses.fields(SPECS["ppo"].config), *dataclasses.fields(runner.Options)]
+    known = {f.name.replace("_", "-") for f in fields}
     try:
         cli.parse_run(SPECS["ppo"], [f"--{text}=3"], "jaxrl run")
     except RunError as error:
         assert "\n" not in str(error).strip()
-        assert text.strip("-") not in known or text in str(error)
+        assert f"--{text}".rstrip("-") in str(error)
+    else:  # no part of a name, and none that was not meant, is let through
+        assert text in known or text.removeprefix("no-") in known
+
+
+@pytest.mark.parametrize("text", ["learning-rat", "discoun", "s", "x", "num-env", "seedss"])
+def test_a_part_of_a_name_is_no_option(text):
+    with pytest.raises(RunError, match=f"--{text}"):
+        cli.parse_run(SPECS["ppo"], [f"--{text}=3"], "jaxrl run")
 
 
 class Trap:
