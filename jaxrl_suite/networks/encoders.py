@@ -119,11 +119,12 @@ class BoardEncoder(nn.Module):
 
 
 def is_board(space: spaces.Space) -> bool:
-    """Whether observations of `space` are planes of floating-point numbers."""
+    """Whether observations of `space` are planes of floating-point numbers between 0 and 1."""
     return (
         isinstance(space, spaces.Box)
         and len(space.shape) == 3
         and jnp.issubdtype(space.dtype, jnp.floating)
+        and bool(np.all(np.asarray(space.low) >= 0) and np.all(np.asarray(space.high) <= 1))
     )
 
 

@@ -13,7 +13,7 @@ from toys import ToyState, toy
 
 import envs
 from envs import core, spaces, wrappers
-from jaxrl_suite.agents import networks, ppo
+from jaxrl_suite.agents import networks, ppo, ppo_settings
 from jaxrl_suite.experiment import ConfigError
 
 SMALL = ppo.PPOConfig(
@@ -159,7 +159,7 @@ def test_a_large_critic_gradient_leaves_a_separate_actor_alone():
             "params": {k: jnp.full(1, scale if "critic" in k else 1e-3) for k in params["params"]}
         }
         for separate in (True, False):
-            optimizer = ppo._optimizer(config, 1, separate)
+            optimizer = ppo_settings.optimizer(config, 1, separate)
             step, _ = optimizer.update(gradient, optimizer.init(params), params)
             change[separate, scale] = float(step["params"]["actor"][0])
     np.testing.assert_allclose(change[True, 1.0], change[True, 1e9], rtol=1e-6)

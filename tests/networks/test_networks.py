@@ -10,7 +10,12 @@ import pytest
 import envs
 from envs import spaces
 from jaxrl_suite.networks.actor_critic import ActorCritic
-from jaxrl_suite.networks.encoders import GridEncoder, MLPEncoder, encoder_for
+from jaxrl_suite.networks.encoders import (
+    BoardEncoder,
+    GridEncoder,
+    MLPEncoder,
+    encoder_for,
+)
 from jaxrl_suite.networks.initializers import orthogonal
 from jaxrl_suite.networks.recurrent import Recurrent, initial_carry
 
@@ -65,6 +70,19 @@ def test_encoder_for_vectors_and_refusal():
     assert isinstance(encoder_for(spaces.Box(-1.0, 1.0, (4,))), MLPEncoder)
     with pytest.raises(ValueError, match="no encoder"):
         encoder_for(spaces.Box(0.0, 255.0, (84, 84, 3)))
+
+
+def test_boards_are_read_with_any_batch_axes_and_by_place():
+    env, params = envs.make("Maze-5")
+    module = encoder_for(env.observation_space(params))
+    assert isinstance(module, BoardEncoder)
+    boards, _ = jax.vmap(env.reset, (0, None))(jax.random.split(jax.random.key(0), 6), params)
+    weights = module.init(jax.random.key(1), boards)
+    flat = module.apply(weights, boards)
+    nested = module.apply(weights, boards.reshape(2, 3, *boards.shape[1:]))
+    np.testing.assert_allclose(nested.reshape(6, -1), flat, rtol=1e-5, atol=1e-6)
+    moved = module.apply(weights, jnp.roll(boards, 1, 1))
+    assert np.abs(moved - flat).max() > 1e-3
 
 
 def test_separate_critic_shares_nothing_with_the_actor():
