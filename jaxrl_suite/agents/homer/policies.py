@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from envs.core import Environment, batch_keys
+from jaxrl_suite import linalg
 
 
 class Cover(NamedTuple):
@@ -143,7 +144,7 @@ def ridge_regression(
     def one(mask: jax.Array) -> jax.Array:
         weighted = features * mask[:, None]
         gram = weighted.T @ features + penalty
-        return jax.scipy.linalg.solve(gram, weighted.T @ target, assume_a="pos")
+        return linalg.solve_positive(gram, weighted.T @ target)
 
     fitted = jax.vmap(one, 1)(taken)  # [A, D + 1, K]
     return jnp.transpose(fitted, (2, 1, 0))

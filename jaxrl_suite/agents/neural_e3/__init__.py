@@ -1,6 +1,8 @@
 """Neural-E3 (Henaff, 2019, arXiv 1911.00617): explicit exploration with an ensemble of models.
 
-`ensemble` holds the models and `planning` measures their disagreement. `playouts` plans by simulation
-in them, and `finite` is the agent around it for tasks of fixed length, with its `settings`. The
-paper's agent for control and mazes, which searches over sets of predicted states, is not here.
+`finite` is the agent for stochastic tasks of fixed length, the locks: `planning` measures how much
+the models disagree and `playouts` simulates in them. `control` is the agent for deterministic tasks,
+control and mazes: `frontier` searches over sets of predicted states, `transition` has the models,
+`segments` what they are trained on. `settings` and `control_settings` are the two's options, and
+`ensemble` holds the models of both.
 """

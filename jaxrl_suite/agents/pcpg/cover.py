@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxrl_suite import linalg
+
 
 class Cover(NamedTuple):
     """Up to C policies.
@@ -52,13 +54,13 @@ def append(cover: Cover, params: Any, moment: jax.Array, wanted: Any = True) -> 
 def factor(cover: Cover, ridge: float) -> jax.Array:
     """Cholesky factor, `[D, D]`, of Sigma = ridge I + the sum of phi phi^T over all ever seen."""
     total = jnp.einsum("i,ijk->jk", cover.filled.astype(jnp.float32), cover.moments)
-    return jnp.linalg.cholesky(total + ridge * jnp.eye(total.shape[-1]))
+    return linalg.cholesky(total + ridge * jnp.eye(total.shape[-1]))
 
 
 def inverse_covariance(cover: Cover, ridge: float) -> jax.Array:
     """Sigma^-1, `[D, D]`."""
     lower = factor(cover, ridge)
-    half = jax.scipy.linalg.solve_triangular(lower, jnp.eye(lower.shape[0]), lower=True)
+    half = linalg.solve_lower(lower, jnp.eye(lower.shape[0]))
     return half.T @ half
 
 

@@ -21,6 +21,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxrl_suite import linalg
+
 
 class Design(NamedTuple):
     """A mixture.
@@ -55,7 +57,7 @@ def uniform(filled: jax.Array) -> jax.Array:
 
 def log_det(weights: jax.Array, matrices: jax.Array) -> jax.Array:
     """f(w), `[]` float32."""
-    return jnp.linalg.slogdet(jnp.einsum("i,ijk->jk", weights, matrices))[1]
+    return linalg.log_det(jnp.einsum("i,ijk->jk", weights, matrices))
 
 
 def whitened(matrices: jax.Array, filled: jax.Array) -> jax.Array:
@@ -65,18 +67,18 @@ def whitened(matrices: jax.Array, filled: jax.Array) -> jax.Array:
     float32. Whitened it starts as the identity.
     """
     mean = jnp.einsum("i,ijk->jk", uniform(filled), matrices)
-    factor = jnp.linalg.cholesky(mean)
+    factor = linalg.cholesky(mean)
 
     def whiten(m: jax.Array) -> jax.Array:
-        half = jax.scipy.linalg.solve_triangular(factor, m, lower=True)
-        return jax.scipy.linalg.solve_triangular(factor, half.T, lower=True)
+        half = linalg.solve_lower(factor, m)
+        return linalg.solve_lower(factor, half.T)
 
     return jax.vmap(whiten)(matrices)
 
 
 def slopes(weights: jax.Array, matrices: jax.Array) -> tuple[jax.Array, jax.Array]:
     """g, `[C]`, and S^-1, `[D, D]`."""
-    inverse = jnp.linalg.inv(jnp.einsum("i,ijk->jk", weights, matrices))
+    inverse = linalg.inverse(jnp.einsum("i,ijk->jk", weights, matrices))
     return jnp.einsum("jk,ijk->i", inverse, matrices), inverse
 
 
