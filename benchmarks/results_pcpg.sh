@@ -1,21 +1,41 @@
 #!/bin/sh
-# The runs behind docs/results/pcpg-h6. Run from the repository's root. Baselines get as many steps as
-# PC-PG; their learning rate and coefficient are the best of three each by mean return, 3 seeds (`TUNE=1`
-# runs those sweeps again).
+# The runs behind docs/results/pcpg-*. Run from the repository's root; HORIZONS="6 11" leaves others out.
+#
+# One rule for all horizons H: H epochs of exploring, 2.5 H of exploiting. Baselines get as many steps as
+# PC-PG; their learning rate and coefficient are the best of three each by mean return on H = 6, 3 seeds
+# (`TUNE=1` runs those sweeps again).
 set -e
 out=runs/results/pcpg
-base="--env BidirectionalLock-H6 --total-steps 747000 --num-envs 250 --rollout-length 6 --epochs 5"
-base="$base --minibatches 10 --activation relu --log-every 20 --eval-episodes 10"
+quiet="--no-video --no-plots --no-tensorboard"
 
+base() {  # of a baseline at a horizon: as many episodes a batch and steps in all as PC-PG
+  echo "--env BidirectionalLock-H$1 --total-steps $((15500 * $1 * ($1 + $1 * 5 / 2)))" \
+    "--num-envs 250 --rollout-length $1 --epochs 5 --minibatches 10 --activation relu" \
+    "--log-every 50 --eval-episodes 10 $quiet"
+}
 tune() {
   name=$1; shift
-  [ -d "$out/tune-$name/cells" ] || .venv/bin/jaxrl sweep ppo $base --seeds 3 \
+  [ -d "$out/tune-$name/cells" ] || .venv/bin/jaxrl sweep ppo $(base 6) --seeds 3 \
     --grid learning_rate=5e-4,1e-3,2e-3 "$@" --out "$out/tune-$name"
 }
 run() {  # what has finished is not run again
   name=$1; shift
-  [ -f "$out/$name/summary.json" ] ||
-    .venv/bin/jaxrl run "$@" --seeds 20 --no-video --out "$out/$name"
+  [ -f "$out/$name/summary.json" ] || .venv/bin/jaxrl run "$@" --seeds 20 --out "$out/$name"
+}
+pcpg() {
+  H=$1
+  run h$H-pcpg pcpg --env BidirectionalLock-H$H --features random --feature-dim $((8 * H)) \
+    --explore-epochs $H --exploit-epochs $((5 * H / 2)) --entropy 0.03 --eps 0.2 --log-every 1 $quiet
+}
+baselines() {
+  H=$1
+  run h$H-rnd ppo $(base $H) --learning-rate 5e-4 --bonus rnd --coefficient 1
+  run h$H-e3b ppo $(base $H) --learning-rate 1e-3 --bonus e3b --coefficient 1
+  run h$H-ppo ppo $(base $H) --learning-rate 1e-3
+}
+report() {
+  r=$out/h$1
+  .venv/bin/jaxrl bench pcpg $r-pcpg $r-rnd $r-e3b $r-ppo --visits $r-pcpg --out docs/results/pcpg-h$1
 }
 
 if [ -n "$TUNE" ]; then
@@ -23,10 +43,8 @@ if [ -n "$TUNE" ]; then
   tune rnd --bonus rnd --grid coefficient=0.1,1,10
   tune e3b --bonus e3b --grid coefficient=0.1,1,10
 fi
-run h6-pcpg pcpg --env BidirectionalLock-H6 --log-every 1
-run h6-rnd ppo $base --learning-rate 5e-4 --bonus rnd --coefficient 1
-run h6-e3b ppo $base --learning-rate 1e-3 --bonus e3b --coefficient 1
-run h6-ppo ppo $base --learning-rate 1e-3
-
-.venv/bin/jaxrl report $out/h6-pcpg $out/h6-rnd $out/h6-e3b $out/h6-ppo \
-  --metric episode_return eval/return --out docs/results/pcpg-h6
+for H in ${HORIZONS:-6 11 16}; do
+  pcpg $H
+  baselines $H
+  report $H
+done

@@ -110,8 +110,9 @@ def main(argv: list[str] | None = None) -> int:
         )
         data[kind] = {"half way": middle, "end": last, "an hour": slope, "share": share}
     notes = (
-        f"{minutes[-1]:.0f} minutes of `jaxrl run {' '.join(arguments)}` with a checkpoint every five "
-        f"seconds and an evaluation every 200 updates; SIGTERM at the end: exit code {stopped}. "
+        f"{minutes[-1]:.0f} minutes of `jaxrl run {' '.join(arguments)}` after `{OFTEN}`, which it "
+        "may override, with a checkpoint every five seconds; SIGTERM at the end: exit code "
+        f"{stopped}. "
         "Change an hour: least squares over the second half.\n\n![over time](soak.png)"
     )
     header = ["what", "half way", "at the end", "change an hour", "of it"]

@@ -23,7 +23,7 @@ class ControlConfig(frontier.SearchConfig):
       random_episodes: at the start, by random actions.
       explore: "models" or "uniform".
       exploit: "q" or "plan", how evaluated episodes choose their actions.
-      members: E [8].
+      members: E.
       width: of the models' layers; the channels of a board's.
       model_updates: gradient steps of the models after each update's episodes [2000 to 4000].
       model_batch: segments of one, for each member [64].
@@ -33,7 +33,7 @@ class ControlConfig(frontier.SearchConfig):
       rewarded: share that ends at the largest reward so far.
       reward_weight: of the error in the reward [1; mazes 0.01].
       q_widths: layers of the DQN.
-      q_updates: its gradient steps after each update's episodes.
+      q_updates: its gradient steps after each update's episodes [750,000 in all].
       q_batch: transitions of one.
       q_rate: of its Adam [3e-5].
       q_rewarded: share of the transitions that lies within T steps of the largest reward so far.
@@ -47,7 +47,7 @@ class ControlConfig(frontier.SearchConfig):
     random_episodes: int = 10
     explore: str = "models"
     exploit: str = "q"
-    members: int = 4
+    members: int = 8
     width: int = 64
     model_updates: int = 500
     model_batch: int = 32
@@ -57,11 +57,11 @@ class ControlConfig(frontier.SearchConfig):
     rewarded: float = 0.25
     reward_weight: float = 1.0
     q_widths: tuple[int, ...] = (64, 64)
-    q_updates: int = 2_000
+    q_updates: int = 20_000
     q_batch: int = 64
-    q_rate: float = 5e-4
+    q_rate: float = 2e-3
     q_rewarded: float = 0.1
-    q_sync: int = 500
+    q_sync: int = 250
     discount: float = 0.99
     eval_episodes: int = 20
 

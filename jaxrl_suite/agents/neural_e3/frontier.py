@@ -35,9 +35,9 @@ class SearchConfig:
       top: share of the best vertices, of which an exploring plan is drawn.
     """
 
-    vertices: int = 1000
+    vertices: int = 2000
     expand: int = 8
-    deepest: int = 50
+    deepest: int = 150
     top: float = 0.01
 
 
