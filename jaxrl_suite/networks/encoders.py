@@ -92,6 +92,18 @@ class GridEncoder(nn.Module):
         return nn.relu(x) if self.final == "relu" else x
 
 
+def neighbourhoods(board: jax.Array) -> jax.Array:
+    """Each place's own planes and those of the 8 around it, zero outside: `[..., S, S, C]` -> `9 C`.
+
+    A dense layer on them is a 3 x 3 convolution. XLA's CPU convolutions are slow by orders of
+    magnitude where members or seeds have weights of their own, as they become grouped ones.
+    """
+    rows, columns = board.shape[-3:-1]
+    padded = jnp.pad(board, [(0, 0)] * (board.ndim - 3) + [(1, 1), (1, 1), (0, 0)])
+    shifted = [padded[..., i : i + rows, j : j + columns, :] for i in range(3) for j in range(3)]
+    return jnp.concatenate(shifted, -1)
+
+
 class BoardEncoder(nn.Module):
     """Boards `[S, S, C]` of numbers, planes seen from above: two 3 x 3 convolutions, dense layers.
 
@@ -107,11 +119,10 @@ class BoardEncoder(nn.Module):
 
     @nn.compact
     def __call__(self, observation: jax.Array) -> jax.Array:
-        batch = observation.shape[:-3]
-        x = observation.reshape(-1, *observation.shape[-3:]).astype(jnp.float32)
+        x = observation.astype(jnp.float32)
         for width in self.channels:
-            x = nn.relu(nn.Conv(width, (3, 3), kernel_init=orthogonal(SQRT2))(x))
-        x = x.reshape(*batch, -1)
+            x = nn.relu(dense(width)(neighbourhoods(x)))
+        x = x.reshape(*x.shape[:-3], -1)
         for width in self.widths[:-1]:
             x = nn.relu(dense(width)(x))
         x = dense(self.widths[-1])(x)

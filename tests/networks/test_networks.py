@@ -15,6 +15,7 @@ from jaxrl_suite.networks.encoders import (
     GridEncoder,
     MLPEncoder,
     encoder_for,
+    neighbourhoods,
 )
 from jaxrl_suite.networks.initializers import orthogonal
 from jaxrl_suite.networks.recurrent import Recurrent, initial_carry
@@ -107,3 +108,14 @@ def test_orthogonal_weights_without_lapack(shape):
         gram = w.T @ w if w.shape[0] >= w.shape[1] else w @ w.T
         np.testing.assert_allclose(gram, 4 * np.eye(len(gram)), atol=2e-3)
     assert "custom_call" not in draw.lower(keys).as_text()
+
+
+def test_a_dense_layer_on_neighbourhoods_is_a_convolution():
+    board = jax.random.normal(jax.random.key(0), (2, 3, 5, 4, 2))
+    kernel = jax.random.normal(jax.random.key(1), (3, 3, 2, 6))
+    got = neighbourhoods(board) @ kernel.reshape(-1, 6)
+    flat = board.reshape(6, 5, 4, 2)
+    want = jax.lax.conv_general_dilated(
+        flat, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    np.testing.assert_allclose(got, want.reshape(got.shape), rtol=1e-4, atol=1e-4)

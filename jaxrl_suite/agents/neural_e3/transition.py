@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from envs import spaces
+from jaxrl_suite.networks.encoders import neighbourhoods
 
 
 class VectorModel(nn.Module):
@@ -55,14 +56,12 @@ class BoardModel(nn.Module):
     @nn.compact
     def __call__(self, state: jax.Array, action: jax.Array) -> tuple[jax.Array, jax.Array]:
         """`[..., S, S, C]`, `[...]` -> `[..., S, S, C]`, `[...]`."""
-        batch, shape = state.shape[:-3], state.shape[-3:]
-        board, action = state.reshape(-1, *shape), action.reshape(-1)
         told = nn.Embed(self.actions, self.channels, embedding_init=nn.initializers.normal(1.0))
-        x = nn.Conv(self.channels, (3, 3))(board) + told(action)[:, None, None]
-        x = nn.leaky_relu(nn.Conv(self.channels, (3, 3))(nn.leaky_relu(x)))
-        change = nn.Conv(self.planes, (3, 3))(x)
-        reward = nn.Dense(1)(jnp.concatenate([x.max((1, 2)), x.sum((1, 2))], -1))
-        return state + change.reshape(state.shape), reward.reshape(batch)
+        x = nn.Dense(self.channels)(neighbourhoods(state)) + told(action)[..., None, None, :]
+        x = nn.leaky_relu(nn.Dense(self.channels)(neighbourhoods(nn.leaky_relu(x))))
+        change = nn.Dense(self.planes)(neighbourhoods(x))
+        reward = nn.Dense(1)(jnp.concatenate([x.max((-3, -2)), x.sum((-3, -2))], -1))
+        return state + change, reward[..., 0]
 
 
 def model_for(space: spaces.Box, actions: int, width: int) -> nn.Module:
