@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import envs
 from jaxrl_suite import evaluation
 
 # name: return of an episode that succeeds, mean return of a good policy
 CONTROL = {"MountainCar-v0": (-199.5, -130.0), "Acrobot-v1": (-499.5, -120.0)}
+
+# Neural-E3's settings in mazes, which are the same in every episode; boards are large, so its models
+# are small
+MAZE: dict[str, Any] = {
+    "exploit": "plan",
+    "eval_episodes": 1,
+    "members": 4,
+    "width": 16,
+    "segment": 2,
+    "model_updates": 300,
+    "vertices": 500,
+    "deepest": 100,
+    "reward_weight": 0.01,
+}
 
 
 def is_lock(task: str) -> bool:

@@ -76,8 +76,8 @@ def agent(task: str, arm: str, budget: int, options: dict[str, Any]) -> tuple[An
         env, params = envs.make(task, auto_reset="none", log=False)
         episodes = budget // evaluation.horizon(env)
         if not tasks.is_lock(task):
-            plan = {"exploit": "plan", "width": 16} if task.startswith("Maze") else {}
-            options = {"episodes": episodes, "explore": explore, **plan, **options}
+            small = tasks.MAZE if task.startswith("Maze") else {}
+            options = {"episodes": episodes, "explore": explore, **small, **options}
             control_config = control_settings.ControlConfig(**options)
             return control.make(env, params, control_config), control_config.together
         config = settings.FiniteConfig(episodes=episodes, explore=explore, capacity=episodes)

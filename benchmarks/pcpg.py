@@ -120,6 +120,9 @@ def row_of(run: Path) -> dict[str, Any]:
     for i, word in enumerate(words):
         if word.startswith("--") and word not in QUIET:
             following = words[i + 1] if i + 1 < len(words) else "--"
+            if word == "--grid":  # a sweep's, of which this run has one value
+                name = following.partition("=")[0]
+                word, following = f"--{name.replace('_', '-')}", str(summary["config"][name])
             options.append(word if following.startswith("--") else f"{word} {following}")
     return {
         "run": run.name,

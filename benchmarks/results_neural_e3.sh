@@ -3,8 +3,11 @@
 # table yet: longer locks, PPO with RND, and uniform exploration there.
 set -e
 run() {  # what is there is not run again
-  [ -f "runs/results/neural_e3/$1/$2.json" ] ||
-    .venv/bin/jaxrl bench neural_e3 run --task "$1" --arm "$2" --budget "$3" --points "$4" --seeds 5
+  task=$1 arm=$2 budget=$3 points=$4; shift 4
+  name=$(echo "$arm $*" | sed 's/ *$//; s/ /-/g')
+  [ -f "runs/results/neural_e3/${task%%\?*}/$name.json" ] ||
+    .venv/bin/jaxrl bench neural_e3 run --task "$task" --arm "$arm" --budget "$budget" --points "$points" \
+      --seeds "${SEEDS:-5}" ${1:+--set "$@"}
 }
 run StochasticLock-H5 neural_e3 1500 15
 run StochasticLock-H10 neural_e3 6000 20
@@ -12,7 +15,30 @@ run StochasticLock-H15 neural_e3 4500 15
 run StochasticLock-H10 uniform 6000 20
 run StochasticLock-H5 double_dqn 50000 20
 run StochasticLock-H10 double_dqn 100000 20
+SEEDS=10
+car="MountainCar-v0?scaled=True" acrobot="Acrobot-v1?scaled=True"
+run "$car" neural_e3 18000 9
+run "$car" uniform 18000 9
+for rate in 0.0005 0.001 0.002; do
+  run "$car" double_dqn 200000 20 learning_rate=$rate
+done
+for coefficient in 0.1 1 10; do
+  run "$car" ppo_rnd 400000 20 coefficient=$coefficient
+done
+SEEDS=5
+for size in 5 10; do
+  run "Maze-$size?fixed=True" neural_e3 4000 4
+  run "Maze-$size?fixed=True" uniform 4000 4
+  run "Maze-$size?fixed=True" double_dqn 100000 20
+  run "Maze-$size?fixed=True" ppo_rnd 200000 20
+done
 if [ -n "$FULL" ]; then
+  run "$acrobot" neural_e3 50000 10
+  run "$acrobot" double_dqn 200000 20
+  run "$acrobot" ppo_rnd 400000 20
+  run "Maze-20?fixed=True" neural_e3 10000 10
+  run "Maze-20?fixed=True" double_dqn 400000 20
+  run "Maze-20?fixed=True" ppo_rnd 400000 20
   run StochasticLock-H5 uniform 1500 15
   run StochasticLock-H15 uniform 4500 15
   for H in 5 10 15 20; do

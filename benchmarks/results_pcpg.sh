@@ -40,6 +40,23 @@ report() {
   .venv/bin/jaxrl bench pcpg $r-pcpg $r-rnd $r-e3b $r-ppo --visits $r-pcpg --out docs/results/pcpg-h$1
 }
 
+car() {  # the sparse mountain car: PC-PG, without one and both of its parts, and the baselines
+  mc="--env MountainCarContinuous-v0 --max-steps 200 --seeds 5 $quiet"
+  ours="$mc --standardize --mode reward --features fourier --explore-epochs 12 --loops 10 --episodes 40"
+  ours="$ours --groups 20 --density-episodes 40 --learning-rate 1e-3 --log-every 1"
+  ppo="$mc --total-steps 1056000 --learning-rate 1e-3 --log-every 8"
+  go() { name=$1; shift; [ -f "$out/$name/summary.json" ] || .venv/bin/jaxrl run "$@" --out "$out/$name"; }
+  go mc-pcpg pcpg $ours --coefficient 0.1 --roll-in 0.5
+  go mc-no-roll-in pcpg $ours --coefficient 0.1 --roll-in 0
+  go mc-no-bonus pcpg $ours --coefficient 0 --roll-in 0.5
+  go mc-neither pcpg $ours --coefficient 0 --roll-in 0
+  go mc-ppo ppo $ppo
+  [ -d "$out/tune-mc-rnd/cells" ] || .venv/bin/jaxrl sweep ppo $ppo --seeds 3 --bonus rnd --grid coefficient=0.1,1,10 \
+    --out $out/tune-mc-rnd
+  .venv/bin/jaxrl bench pcpg $out/mc-pcpg $out/mc-no-roll-in $out/mc-no-bonus $out/mc-neither $out/mc-ppo \
+    $out/tune-mc-rnd/cells/* --title "PC-PG on the sparse mountain car" --out docs/results/pcpg-mountaincar
+}
+
 if [ -n "$TUNE" ]; then
   tune ppo --bonus none
   tune rnd --bonus rnd --grid coefficient=0.1,1,10
@@ -49,3 +66,4 @@ for H in ${HORIZONS:-6 11 16}; do
   pcpg $H
   [ -n "$ALONE" ] || { baselines $H; report $H; }
 done
+[ -n "$ALONE" ] || car
