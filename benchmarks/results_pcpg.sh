@@ -1,10 +1,11 @@
 #!/bin/sh
 # The runs behind docs/results/pcpg-*. Run from the repository's root; HORIZONS="6 11" leaves others out.
 #
-# One rule for all horizons H: H epochs of exploring and H of exploiting, minibatches of 80 H steps, 8 H
-# features. (With minibatches of 160 steps at H = 16, as released, the exploiting policy stalls half way
-# back from the prize: all 20 covers reach both prizes, no policy does.) Baselines get as many steps as PC-PG; their learning rate and coefficient are the best of three each by mean return on H = 6, 3 seeds
-# (`TUNE=1` runs those sweeps again).
+# For H = 6 and 11: H epochs of exploring and H of exploiting, minibatches of 80 H steps, 8 H features.
+# H = 16 explores longer, in smaller minibatches: with 1,280 steps half the covers reach one of the two
+# prizes only, with 160, as released, all reach both, but the exploiting policy stalls half way back.
+# Baselines get as many steps as PC-PG; their learning rate and coefficient are the best of three each
+# by mean return on H = 6, 3 seeds (`TUNE=1` runs those sweeps again).
 set -e
 out=runs/results/pcpg
 quiet="--no-video --no-plots --no-tensorboard"
@@ -24,10 +25,11 @@ run() {  # what has finished is not run again
   [ -f "$out/$name/summary.json" ] || .venv/bin/jaxrl run "$@" --seeds 20 --out "$out/$name"
 }
 pcpg() {
-  H=$1
+  H=$1 explore=$1 exploit=$1 minibatch=$((80 * $1))
+  [ "$H" -lt 16 ] || { explore=$((5 * H / 4)) exploit=$((3 * H / 4)) minibatch=$((40 * H)); }
   run h$H-pcpg pcpg --env BidirectionalLock-H$H --features random --feature-dim $((8 * H)) \
-    --explore-epochs $H --exploit-epochs $H --minibatch-size $((80 * H)) --entropy 0.03 --eps 0.2 \
-    --log-every 1 $quiet
+    --explore-epochs $explore --exploit-epochs $exploit --minibatch-size $minibatch --entropy 0.03 \
+    --eps 0.2 --log-every 1 $quiet
 }
 baselines() {
   H=$1
