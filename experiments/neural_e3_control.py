@@ -1,7 +1,8 @@
 """Neural-E3 on control and mazes (Henaff, NeurIPS 2019, arXiv 1911.00617).
 
     jaxrl run neural_e3_control --env "MountainCar-v0?scaled=True" --seeds 5
-    jaxrl run neural_e3_control --env "Maze-10?fixed=True" --exploit plan --width 16 --seeds 5
+    jaxrl run neural_e3_control --env "Maze-10?fixed=True" --exploit plan --eval-episodes 1 \\
+        --members 4 --width 16 --segment 2 --model-updates 300 --vertices 500 --deepest 100
     jaxrl run neural_e3_control --explore uniform --seeds 5        # the same without exploring
 
 Explicit explore or exploit where nothing is random and the state is seen whole. E models of what an
