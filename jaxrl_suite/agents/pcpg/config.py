@@ -37,6 +37,7 @@ class PCPGConfig(networks.Options):
       learner: "ppo" or "npg".
       passes: over the steps of a loop.
       minibatch_size: steps of a gradient step.
+      exploit_minibatch_size: of the exploiting policy, or None for the same ("explore" only).
       learning_rate: of RMSProp.
       discount: gamma.
       trace: lambda of the advantage estimates.
@@ -67,6 +68,7 @@ class PCPGConfig(networks.Options):
     learner: str = "ppo"
     passes: int = 5
     minibatch_size: int = 160
+    exploit_minibatch_size: int | None = None
     learning_rate: float = 2e-3
     discount: float = 0.99
     trace: float = 0.95
@@ -101,5 +103,10 @@ def check(config: PCPGConfig) -> None:
     checks.at_least(config, 0, "coefficient", "max_reward", "entropy")
     if config.episodes % (2 * config.groups):
         raise ConfigError("groups", config.groups, f"half a divisor of episodes={config.episodes}")
+    if config.exploit_minibatch_size is not None:
+        checks.at_least(config, 1, "exploit_minibatch_size")
+        if config.mode != "explore":
+            size = config.exploit_minibatch_size
+            raise ConfigError("exploit_minibatch_size", size, "None with mode='reward'")
     if config.learner == "npg" and config.separate_critic is False:
         raise ConfigError("separate_critic", False, "None or True with learner='npg'")
