@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -112,3 +115,30 @@ def test_the_evaluated_return_is_the_policy_s_value_in_the_lock(finished):
         error = 4 * 2.5 / np.sqrt(TINY.eval_episodes)  # returns are from -1 to 4
         found = summary["evaluation"]["eval/return"]["seeds"][str(seed)]
         np.testing.assert_allclose(found, value, atol=error)
+
+
+def test_the_exploiting_policy_s_minibatches_are_its_own():
+    """Epochs of each kind equal those of a run whose minibatches all have that size, seed for seed."""
+    quick = dataclasses.replace(TINY, explore_epochs=1, exploit_epochs=1, loops=1, eval_episodes=1)
+    sizes = {"small": (16, None), "large": (40, None), "both": (16, 40)}
+    made = {
+        name: pcpg.build(dataclasses.replace(quick, minibatch_size=a, exploit_minibatch_size=b))
+        for name, (a, b) in sizes.items()
+    }
+    update = {name: jax.vmap(made[name].update) for name in made}
+    start = jax.jit(jax.vmap(made["small"].init))(jax.random.split(jax.random.key(0), SEEDS))
+    branches = {name: str(jax.make_jaxpr(update[name])(start)).count("cond[") for name in made}
+    assert branches["both"] == branches["small"] + 1  # one of the two is run, not both
+    update = {name: jax.jit(f) for name, f in update.items()}
+    explored = update["both"](start)[0]
+    chex.assert_trees_all_close(explored.params, update["small"](start)[0].params, rtol=1e-5)
+    both, large = update["both"](explored)[0], update["large"](explored)[0]
+    chex.assert_trees_all_close(both.params, large.params, rtol=1e-5)
+    apart = jax.tree.map(
+        lambda x, y: jnp.abs(x - y).max(), both.params, update["small"](explored)[0].params
+    )
+    assert max(jax.tree.leaves(apart)) > 1e-4
+    with pytest.raises(ConfigError, match="^exploit_minibatch_size=0"):
+        pcpg.build(dataclasses.replace(quick, exploit_minibatch_size=0))
+    with pytest.raises(ConfigError, match="^exploit_minibatch_size=40"):
+        pcpg.build(dataclasses.replace(quick, exploit_minibatch_size=40, mode="reward"))
