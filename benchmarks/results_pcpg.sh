@@ -2,8 +2,8 @@
 # The runs behind docs/results/pcpg-*. Run from the repository's root; HORIZONS="6 11" leaves others out.
 #
 # For H = 6 and 11: H epochs of exploring and H of exploiting, minibatches of 80 H steps, 8 H features.
-# H = 16 explores longer, in smaller minibatches: with 1,280 steps half the covers reach one of the two
-# prizes only, with 160, as released, all reach both, but the exploiting policy stalls half way back.
+# H = 16 explores longer, in minibatches of 160, as released: with 1,280 steps half the covers reach one
+# of the two prizes only. Its exploiting policy has 1,280: with 160 it stalls half way back.
 # Baselines get as many steps as PC-PG; their learning rate and coefficient are the best of three each
 # by mean return on H = 6, 3 seeds (`TUNE=1` runs those sweeps again).
 set -e
@@ -25,8 +25,9 @@ run() {  # what has finished is not run again
   [ -f "$out/$name/summary.json" ] || .venv/bin/jaxrl run "$@" --seeds 20 --out "$out/$name"
 }
 pcpg() {
-  H=$1 explore=$1 exploit=$1 minibatch=$((80 * $1))
-  [ "$H" -lt 16 ] || { explore=$((5 * H / 4)) exploit=$((3 * H / 4)) minibatch=$((40 * H)); }
+  H=$1 explore=$1 exploit=$1 minibatch="$((80 * $1))"
+  [ "$H" -lt 16 ] ||
+    { explore=$((5 * H / 4)) exploit=$((3 * H / 4)) minibatch="160 --exploit-minibatch-size $((80 * H))"; }
   run h$H-pcpg pcpg --env BidirectionalLock-H$H --features random --feature-dim $((8 * H)) \
     --explore-epochs $explore --exploit-epochs $exploit --minibatch-size $minibatch --entropy 0.03 \
     --eps 0.2 --log-every 1 $quiet
