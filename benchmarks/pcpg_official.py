@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -38,33 +37,33 @@ OURS = (
 
 def official(python: str, folder: Path, processes: int) -> float:
     """Seconds until each of the processes has begun the epoch after the last one that counts."""
-    path = os.pathsep.join([".", "combolock_env", os.environ.get("PYTHONPATH", "")])
-    env = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    where = os.pathsep.join([".", "combolock_env", os.environ.get("PYTHONPATH", "")])
+    env = os.environ | {"PYTHONPATH": where, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    last = f"###### EPOCH {EPOCHS} "
     with tempfile.TemporaryDirectory() as log:
+        printed = [Path(log) / f"{seed}.txt" for seed in range(processes)]
         begun = time.perf_counter()
         running = [
             subprocess.Popen(
                 [python, *OFFICIAL.split(), "-seed", str(seed), "-log_dir", f"{log}/{seed}/"],
                 cwd=folder,
                 env=env,
-                stdout=subprocess.PIPE,
-                text=True,
-                start_new_session=True,
+                stdout=path.open("w"),
             )
-            for seed in range(processes)
+            for seed, path in enumerate(printed)
         ]
         try:
-            for process in running:
-                assert process.stdout is not None
-                for line in process.stdout:
-                    if line.startswith(f"###### EPOCH {EPOCHS} "):
-                        break
-                else:
-                    sys.exit(f"{folder}/run.py ended before epoch {EPOCHS}: {process.wait()}")
+            while not all(last in path.read_text() for path in printed):
+                for process in running:
+                    if process.poll() is not None:
+                        sys.exit(
+                            f"{folder}/run.py ended before epoch {EPOCHS}: {process.returncode}"
+                        )
+                time.sleep(0.2)
             return time.perf_counter() - begun
         finally:
             for process in running:
-                os.killpg(process.pid, signal.SIGKILL)
+                process.kill()
                 process.wait()
 
 
