@@ -67,18 +67,6 @@ class PCPGState(NamedTuple):
     count: jax.Array  # type: ignore[assignment]
 
 
-@jax.custom_batching.custom_vmap
-def of_all_seeds(x: jax.Array) -> jax.Array:
-    """x, which is the same in every seed, so that `cond` on it does not become `select` under vmap."""
-    return x
-
-
-@of_all_seeds.def_vmap
-def _(axis_size: int, batched: list[bool], x: jax.Array) -> tuple[jax.Array, bool]:
-    del axis_size
-    return (x[0] if batched[0] else x), False
-
-
 def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
     """PC-PG on an environment without auto-reset.
 
@@ -174,14 +162,10 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
             paid = found.steps.reward
             reward = jnp.where(reward_free, extra, paid) if exploring else paid + extra
             batch = batch_of(found, reward)
-            todo = learn_key, params, opt_state, batch
-            if exploiter is learner:
-                params, opt_state, metrics = learner.update(*todo)
-            else:  # seeds are in the same epoch: one branch for all of them
-                exploring_now = of_all_seeds(reward_free)
-                params, opt_state, metrics = jax.lax.cond(
-                    exploring_now, learner.update, exploiter.update, *todo
-                )
+            learn = learner.update
+            if exploiter is not learner:
+                learn = learners.either(reward_free, learn, exploiter.update)
+            params, opt_state, metrics = learn(learn_key, params, opt_state, batch)
             metrics["bonus"] = jnp.sum(extra * found.own) / jnp.maximum(jnp.sum(found.own), 1)
             return (params, opt_state), metrics
 

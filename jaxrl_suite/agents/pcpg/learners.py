@@ -51,6 +51,27 @@ class Learner:
     update: Update
 
 
+@jax.custom_batching.custom_vmap
+def _of_all_seeds(x: jax.Array) -> jax.Array:
+    """x, which is the same in every seed, so that `cond` on it does not become `select` under vmap."""
+    return x
+
+
+@_of_all_seeds.def_vmap
+def _(axis_size: int, batched: list[bool], x: jax.Array) -> tuple[jax.Array, bool]:
+    del axis_size
+    return (x[0] if batched[0] else x), False
+
+
+def either(choose_first: jax.Array, first: Update, second: Update) -> Update:
+    """One of two updates, by a `[]` bool that is the same in every seed; the other is not computed."""
+
+    def update(*args: Any) -> Any:
+        return jax.lax.cond(_of_all_seeds(choose_first), first, second, *args)
+
+    return update
+
+
 def mean(x: jax.Array, weight: jax.Array) -> jax.Array:
     """Weighted mean, `[]`."""
     return jnp.sum(x * weight) / jnp.maximum(jnp.sum(weight), 1.0)
