@@ -7,6 +7,9 @@ Both do epochs of 30 loops of 500 episodes, 2,500 density episodes, five passes 
 the mixture by Adam and the lock's identity features, H of them exploring and H exploiting. The authors'
 code is measured as their script runs it, a seed after the other, and as fast as this machine takes it, a
 process of one thread for each core. Ours has all seeds in one program, and its compilation is counted.
+
+Their code is of 2020. Today's libraries need three things: `np.float`, `np.bool` and `np.int` replaced by
+Python's own types, gym, and an importable `torchvision`, which it does not use here and may be empty.
 """
 
 from __future__ import annotations
@@ -119,8 +122,12 @@ def main(argv: list[str] | None = None) -> None:
         f"\n\nTheirs: `python {OFFICIAL} -seed SEED`, one process with PyTorch's own number of threads, "
         f"several with one each. Ours: `jaxrl {OURS} --seeds {options.seeds}`."
     )
-    data = {"official_s": theirs, "ours_s": mine, "compile_s": summary["compile_s"]}
-    data |= {"seeds": options.seeds}
+    data = {
+        "official_s": theirs,
+        "ours_s": mine,
+        "compile_s": summary["compile_s"],
+        "seeds": options.seeds,
+    }
     _harness.write(
         "pcpg_official", "PC-PG beside its authors' code", header, rows, notes, data, options.out
     )
