@@ -8,8 +8,8 @@ the mixture by Adam and the lock's identity features, H of them exploring and H 
 code is measured as their script runs it, a seed after the other, and as fast as this machine takes it, a
 process of one thread for each core. Ours has all seeds in one program, and its compilation is counted.
 
-Their code is of 2020. Today's libraries need three things: `np.float`, `np.bool` and `np.int` replaced by
-Python's own types, gym, and an importable `torchvision`, which it does not use here and may be empty.
+Their code is of 2020. Today's libraries need three things: `np.float`, `np.bool` and `np.int` replaced
+by Python's own types, gym, and an importable `torchvision`, which it does not use here and may be empty.
 """
 
 from __future__ import annotations
