@@ -28,6 +28,7 @@ def _one_by_one(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
 
 
 _cholesky = _one_by_one(jnp.linalg.cholesky)
+_triangle = _one_by_one(lambda rows: jnp.linalg.qr(rows, mode="r"))
 _inverse = _one_by_one(jnp.linalg.inv)
 _solve_lower = _one_by_one(lambda a, b: jax.scipy.linalg.solve_triangular(a, b, lower=True))
 _solve_positive = _one_by_one(lambda a, b: jax.scipy.linalg.solve(a, b, assume_a="pos"))
@@ -39,6 +40,17 @@ def cholesky(matrix: jax.Array) -> jax.Array:
     Like all functions here it has no gradient.
     """
     return _cholesky(matrix)
+
+
+def triangle(rows: jax.Array) -> jax.Array:
+    """R, `[D, D]` upper triangular, with R^T R = X^T X of `rows` X, `[K, D]` with any K (by QR).
+
+    A covariance kept as its root has the square root of its condition number, and it is never
+    indefinite by rounding: sums of millions of terms beside a small ridge fit in float32. Entries of
+    the diagonal may be negative.
+    """
+    count, dim = rows.shape
+    return _triangle(jnp.pad(rows, ((0, max(0, dim - count)), (0, 0))))
 
 
 def inverse(matrix: jax.Array) -> jax.Array:

@@ -54,6 +54,12 @@ def test_all_functions_against_float64(batch):
     np.testing.assert_allclose(mapped(linalg.inverse)(x), np.linalg.inv(a), **close)
     np.testing.assert_allclose(mapped(linalg.log_det)(x), np.linalg.slogdet(a)[1], **close)
     np.testing.assert_allclose(mapped(linalg.solve_positive)(x, y), np.linalg.solve(a, b), **close)
+    for count in (3, 6, 20):  # fewer rows than columns, too
+        rows = rng.normal(size=(*batch, count, 6))
+        root = np.asarray(mapped(linalg.triangle)(rows.astype(np.float32)))
+        np.testing.assert_array_equal(root, np.triu(root))
+        square = np.swapaxes(rows, -1, -2) @ rows
+        np.testing.assert_allclose(np.swapaxes(root, -1, -2) @ root, square, **close)
     half = mapped(linalg.solve_lower)(lower.astype(np.float32), y)
     np.testing.assert_allclose(half, np.linalg.solve(lower, b), **close)
 

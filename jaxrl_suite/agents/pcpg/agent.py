@@ -116,13 +116,20 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
             key, env, env_params, action_space, policy(params), number, horizon, **how
         )
 
+    def flat(x: jax.Array) -> jax.Array:
+        return x.reshape(-1, *x.shape[2:])
+
     def seen(state: Any, steps: Transitions) -> jax.Array:
         return phi.apply(state, steps.observation, steps.action)
 
-    def bonus_of(state: PCPGState, inverse: jax.Array, steps: Transitions) -> jax.Array:
-        """c H b, `[H, N]`."""
-        b = covers.bonus(inverse, seen(state.features, steps))
+    def bonus_of(state: PCPGState, whitening: jax.Array, steps: Transitions) -> jax.Array:
+        """c H b of steps `[K]`."""
+        b = covers.bonus(whitening, seen(state.features, steps))
         return config.coefficient * config.max_reward * horizon * b
+
+    def learned_from(found: episodes.Episodes) -> jax.Array:
+        """Which of the flat steps a batch has, `[K]` int32: the learner's own come first."""
+        return jnp.argsort(~found.own.reshape(-1), stable=True)[:kept_steps]
 
     def roll_in(key: jax.Array, cover: Cover) -> episodes.RollIn:
         draw_key, start_key = jax.random.split(key)
@@ -138,30 +145,30 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
         start = episodes.starts(start_key, groups, size, horizon, rolled)
         return episodes.RollIn(act, start, config.eps * mixed)
 
-    def batch_of(found: episodes.Episodes, reward: jax.Array) -> learners.Batch:
-        """The learner's own steps, first of all the flattened ones, as many as there are at most."""
+    def batch_of(found: episodes.Episodes, reward: jax.Array, order: jax.Array) -> learners.Batch:
+        """The steps `order` of the flat ones, `[K]`."""
         steps, value = found.steps, found.value
         known = reward, value, found.next_value, steps.terminated, steps.done.at[-1].set(True)
         advantage = gae.advantages(*known, config.discount, config.trace)
         acted = steps.observation, steps.action, found.log_prob
         weight = found.own.astype(jnp.float32)
         whole = learners.Batch(*acted, advantage, advantage + value, weight)
-        flat = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), whole)
-        order = jnp.argsort(~found.own.reshape(-1), stable=True)[:kept_steps]
-        return jax.tree.map(lambda x: x[order], flat)
+        return jax.tree.map(lambda x: flat(x)[order], whole)
 
     def optimise(key: jax.Array, state: PCPGState, reward_free: jax.Array) -> Any:
-        inverse = covers.inverse_covariance(state.cover, config.ridge)
+        whitening = covers.whitening(state.cover)
 
         def loop(carry: Any, key: jax.Array) -> Any:
             params, opt_state = carry
             roll_key, gather_key, learn_key = jax.random.split(key, 3)
             how = {"roll_in": roll_in(roll_key, state.cover)} if rolled else {}
             found = gather(gather_key, params, state.env_params, config.episodes, **how)
-            extra = bonus_of(state, inverse, found.steps)
-            paid = found.steps.reward
+            paid, order = found.steps.reward, learned_from(found)
+            own = jax.tree.map(lambda x: flat(x)[order], found.steps)
+            extra = jnp.zeros(paid.size).at[order].set(bonus_of(state, whitening, own))
+            extra = extra.reshape(paid.shape)
             reward = jnp.where(reward_free, extra, paid) if exploring else paid + extra
-            batch = batch_of(found, reward)
+            batch = batch_of(found, reward, order)
             learn = learner.update
             if exploiter is not learner:
                 learn = learners.either(reward_free, learn, exploiter.update)
@@ -175,7 +182,7 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
 
     def solve(key: jax.Array, cover: Cover) -> design.Design:
         filled = cover.filled
-        matrices = design.normalized(cover.moments, config.ridge, filled)
+        matrices = design.whitened(cover.roots, covers.whitening(cover), config.ridge)
         if config.mixture == "optimal":
             return design.vertex_exchange(matrices, filled)
         if config.mixture == "adam":
@@ -190,17 +197,16 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
         first = cover.count == 0
         fitted = phi.fit(fit_key, state.features, steps, found.valid, first)
         fitted = jax.tree.map(lambda a, b: jnp.where(wanted, a, b), fitted, state.features)
-        moment = covers.second_moment(seen(fitted, steps), found.valid)
-        cover, row = covers.append(cover, state.params, moment, wanted), cover.count
+        root = covers.root(seen(fitted, steps), found.valid)
+        cover, row = covers.append(cover, state.params, root, wanted), cover.count
         kept = state.kept
         if phi.learned:
             row = jnp.where(wanted, row, capacity)
             kept = jax.tree.map(
                 lambda all, x: all.at[row].set(x, mode="drop"), kept, (steps, found.valid)
             )
-            moments = jax.lax.map(lambda k: covers.second_moment(seen(fitted, k[0]), k[1]), kept)
-            moments = jnp.where(cover.filled[:, None, None], moments, 0.0)
-            cover = cover._replace(moments=moments)
+            roots = jax.lax.map(lambda k: covers.root(seen(fitted, k[0]), k[1]), kept)
+            cover = covers.seen_anew(cover, roots, config.ridge)
         solved = solve(solve_key, cover)
         cover = cover._replace(weights=solved.weights)
         return state._replace(cover=cover, features=fitted, kept=kept, design=solved)
@@ -221,7 +227,7 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
             params=params,
             opt_state=learner.init(params),
             env_params=env_now,
-            cover=covers.init(params, capacity, phi.dim),
+            cover=covers.init(params, capacity, phi.dim, config.ridge),
             features=phi.init(feature_key),
             kept=kept,
             untrained=untrained,

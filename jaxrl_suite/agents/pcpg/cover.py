@@ -2,6 +2,9 @@
 
 Everything has room for C policies from the start, so that shapes never change. Rows beyond `count`
 are copies of the first policy with weight 0.
+
+Second moments are kept as their triangular roots. After a million steps beside a ridge of 0.01 a
+covariance is too badly conditioned for float32; its root is not.
 """
 
 from __future__ import annotations
@@ -19,13 +22,16 @@ class Cover(NamedTuple):
 
     Attributes:
       params: pytree of `[C, ...]`, their networks.
-      moments: `[C, D, D]`, of each: the sum of phi phi^T over its episodes.
+      roots: `[C, D, D]`, R_i of each, upper triangular: R_i^T R_i is the sum of phi phi^T over its
+        episodes.
+      total: `[D, D]`, R of all together, upper triangular: R^T R = Sigma, ridge I plus these sums.
       weights: `[C]` float32, of the mixture.
       count: `[]` int32, policies so far.
     """
 
     params: Any
-    moments: jax.Array
+    roots: jax.Array
+    total: jax.Array
     weights: jax.Array
     count: jax.Array  # type: ignore[assignment]
 
@@ -35,50 +41,56 @@ class Cover(NamedTuple):
         return jnp.arange(self.weights.shape[0]) < self.count
 
 
-def init(params: Any, capacity: int, dim: int) -> Cover:
+def init(params: Any, capacity: int, dim: int, ridge: float) -> Cover:
     """An empty cover for `capacity` policies like `params` and features of `dim` numbers."""
     stacked = jax.tree.map(lambda x: jnp.broadcast_to(x, (capacity, *x.shape)), params)
-    moments = jnp.zeros((capacity, dim, dim))
-    return Cover(stacked, moments, jnp.zeros(capacity), jnp.int32(0))
+    total = jnp.sqrt(ridge) * jnp.eye(dim)
+    zeros = jnp.zeros((capacity, dim, dim))
+    return Cover(stacked, zeros, total, jnp.zeros(capacity), jnp.int32(0))
 
 
-def append(cover: Cover, params: Any, moment: jax.Array, wanted: Any = True) -> Cover:
+def append(cover: Cover, params: Any, root: jax.Array, wanted: Any = True) -> Cover:
     """The cover with one more policy, where `wanted` (`[]` bool); weights are left as they are."""
     row = jnp.where(wanted, cover.count, cover.weights.shape[0])  # out of bounds: dropped
     stacked = jax.tree.map(lambda all, x: all.at[row].set(x, mode="drop"), cover.params, params)
-    moments = cover.moments.at[row].set(moment, mode="drop")
+    roots = cover.roots.at[row].set(root, mode="drop")
+    total = jnp.where(wanted, _sum(cover.total, root), cover.total)
     count = cover.count + jnp.asarray(wanted).astype(jnp.int32)
-    return cover._replace(params=stacked, moments=moments, count=count)
+    return cover._replace(params=stacked, roots=roots, total=total, count=count)
 
 
-def factor(cover: Cover, ridge: float) -> jax.Array:
-    """Cholesky factor, `[D, D]`, of Sigma = ridge I + the sum of phi phi^T over all ever seen."""
-    total = jnp.einsum("i,ijk->jk", cover.filled.astype(jnp.float32), cover.moments)
-    return linalg.cholesky(total + ridge * jnp.eye(total.shape[-1]))
+def seen_anew(cover: Cover, roots: jax.Array, ridge: float) -> Cover:
+    """The cover with other `roots`, `[C, D, D]`, for changed features."""
+    roots = jnp.where(cover.filled[:, None, None], roots, 0.0)
+    first = jnp.sqrt(ridge) * jnp.eye(roots.shape[-1])
+    total, _ = jax.lax.scan(lambda total, root: (_sum(total, root), None), first, roots)
+    return cover._replace(roots=roots, total=total)
 
 
-def inverse_covariance(cover: Cover, ridge: float) -> jax.Array:
-    """Sigma^-1, `[D, D]`."""
-    lower = factor(cover, ridge)
-    half = linalg.solve_lower(lower, jnp.eye(lower.shape[0]))
-    return half.T @ half
+def _sum(a: jax.Array, b: jax.Array) -> jax.Array:
+    """The root of a^T a + b^T b."""
+    return linalg.triangle(jnp.concatenate([a, b]))
+
+
+def whitening(cover: Cover) -> jax.Array:
+    """W = R^-T, `[D, D]`, so that Sigma^-1 = W^T W."""
+    return linalg.solve_lower(cover.total.T, jnp.eye(cover.total.shape[0]))
 
 
 def coverage(cover: Cover, ridge: float) -> jax.Array:
     """log det Sigma - log det(ridge I), `[]` float32: 0 for an empty cover; every policy adds to it."""
-    lower = factor(cover, ridge)
-    return 2.0 * jnp.sum(jnp.log(jnp.diagonal(lower))) - lower.shape[0] * jnp.log(ridge)
+    diagonal = jnp.abs(jnp.diagonal(cover.total))
+    return 2.0 * jnp.sum(jnp.log(diagonal)) - diagonal.shape[0] * jnp.log(ridge)
 
 
-def bonus(inverse: jax.Array, phi: jax.Array) -> jax.Array:
-    """b = sqrt(phi^T Sigma^-1 phi), `[...]`, of features `[..., D]`."""
-    return jnp.sqrt(jnp.maximum(jnp.sum((phi @ inverse) * phi, -1), 0.0))
+def bonus(whitening: jax.Array, phi: jax.Array) -> jax.Array:
+    """b = sqrt(phi^T Sigma^-1 phi) = |W phi|, `[...]`, of features `[..., D]`."""
+    return jnp.sqrt(jnp.sum((phi @ whitening.T) ** 2, -1))
 
 
-def second_moment(phi: jax.Array, mask: jax.Array) -> jax.Array:
-    """Sum of phi phi^T where `mask` (`[...]` bool) holds, `[D, D]`, of features `[..., D]`."""
-    kept = jnp.where(mask[..., None], phi, 0.0).reshape(-1, phi.shape[-1])
-    return kept.T @ kept
+def root(phi: jax.Array, mask: jax.Array) -> jax.Array:
+    """R with R^T R the sum of phi phi^T where `mask` (`[...]` bool) holds, of features `[..., D]`."""
+    return linalg.triangle(jnp.where(mask[..., None], phi, 0.0).reshape(-1, phi.shape[-1]))
 
 
 def draw(key: jax.Array, cover: Cover, number: int) -> tuple[jax.Array, Any]:

@@ -38,18 +38,6 @@ class Design(NamedTuple):
     iterations: jax.Array
 
 
-def normalized(moments: jax.Array, ridge: float, filled: jax.Array) -> jax.Array:
-    """(M_i + ridge I) over the largest single entry of all of them, as the paper's code has it.
-
-    Args:
-      moments: `[C, D, D]`, sums of phi phi^T.
-      ridge: lambda.
-      filled: `[C]` bool, rows that count.
-    """
-    ridged = moments + ridge * jnp.eye(moments.shape[-1])
-    return ridged / jnp.max(jnp.where(filled[:, None, None], ridged, 0.0))
-
-
 def uniform(filled: jax.Array) -> jax.Array:
     """Equal weights, `[C]` float32, for the rows that are filled."""
     return filled / jnp.sum(filled)
@@ -60,20 +48,24 @@ def log_det(weights: jax.Array, matrices: jax.Array) -> jax.Array:
     return linalg.log_det(jnp.einsum("i,ijk->jk", weights, matrices))
 
 
-def whitened(matrices: jax.Array, filled: jax.Array) -> jax.Array:
-    """L^-1 M_i L^-T with L L^T the equal mixture: f changes by a constant only.
+def whitened(roots: jax.Array, whitening: jax.Array, ridge: float) -> jax.Array:
+    """M_i = W (R_i^T R_i + ridge I) W^T, `[C, D, D]`: f changes by a constant only.
 
-    Directions that no policy has seen hold nothing but the ridge; S is then too badly conditioned for
-    float32. Whitened it starts as the identity.
+    Directions that no policy has seen hold nothing but the ridge, and the mixture of the matrices
+    themselves is too badly conditioned for float32.
+
+    Args:
+      roots: `[C, D, D]`, R_i with R_i^T R_i the sums of phi phi^T.
+      whitening: `[D, D]`, W with W^T W the inverse of ridge I + sum_i R_i^T R_i.
+      ridge: lambda.
     """
-    mean = jnp.einsum("i,ijk->jk", uniform(filled), matrices)
-    factor = linalg.cholesky(mean)
+    floor = ridge * (whitening @ whitening.T)
 
-    def whiten(m: jax.Array) -> jax.Array:
-        half = linalg.solve_lower(factor, m)
-        return linalg.solve_lower(factor, half.T)
+    def whiten(root: jax.Array) -> jax.Array:
+        half = root @ whitening.T
+        return half.T @ half + floor
 
-    return jax.vmap(whiten)(matrices)
+    return jax.vmap(whiten)(roots)
 
 
 def slopes(weights: jax.Array, matrices: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -84,7 +76,7 @@ def slopes(weights: jax.Array, matrices: jax.Array) -> tuple[jax.Array, jax.Arra
 
 def certificate(weights: jax.Array, matrices: jax.Array, filled: jax.Array) -> jax.Array:
     """max_i g_i - d, `[]` float32: how far f(w) may be from its maximum."""
-    slope, _ = slopes(weights, whitened(matrices, filled))
+    slope, _ = slopes(weights, matrices)
     return jnp.max(jnp.where(filled, slope, -jnp.inf)) - matrices.shape[-1]
 
 
@@ -94,12 +86,12 @@ def vertex_exchange(
     """Maximises f to within `tolerance`.
 
     Args:
-      matrices: `[C, D, D]`, symmetric and positive definite where filled.
+      matrices: `[C, D, D]`, symmetric and positive definite where filled, and such that their sum is
+        well conditioned (`whitened`).
       filled: `[C]` bool.
       tolerance: of the certificate, in nats.
       most: steps.
     """
-    white = whitened(matrices, filled)
     dim = matrices.shape[-1]
 
     def going_on(design: Design) -> jax.Array:
@@ -107,10 +99,10 @@ def vertex_exchange(
 
     def step(design: Design) -> Design:
         w = design.weights
-        slope, inverse = slopes(w, white)
+        slope, inverse = slopes(w, matrices)
         up = jnp.argmax(jnp.where(filled, slope, -jnp.inf))
         down = jnp.argmin(jnp.where(w > 0, slope, jnp.inf))
-        along = inverse @ (white[up] - white[down])
+        along = inverse @ (matrices[up] - matrices[down])
         rise, curvature = slope[up] - slope[down], jnp.sum(along * along.T)
         newton = rise / (curvature + rise * jnp.sqrt(curvature) + 1e-12)
         size = jnp.minimum(newton, w[down])
@@ -120,7 +112,7 @@ def vertex_exchange(
 
     first = Design(uniform(filled), jnp.float32(jnp.inf), jnp.int32(0))
     found = jax.lax.while_loop(going_on, step, first)
-    slope, _ = slopes(found.weights, white)
+    slope, _ = slopes(found.weights, matrices)
     return found._replace(gap=jnp.max(jnp.where(filled, slope, -jnp.inf)) - dim)
 
 
@@ -137,12 +129,10 @@ def adam(
     def weights(logits: jax.Array) -> jax.Array:
         return jax.nn.softmax(jnp.where(filled, logits, -jnp.inf))
 
-    white = whitened(matrices, filled)
-
     def step(carry: tuple, _: None) -> tuple:
         logits, state = carry
         w = weights(logits)
-        slope = slopes(w, white)[0]
+        slope = slopes(w, matrices)[0]
         # the gradient of f through the softmax, by hand: -inf logits have none
         gradient = -w * (jnp.where(filled, slope, 0.0) - jnp.sum(w * slope))
         change, state = optimizer.update(gradient, state)

@@ -13,14 +13,14 @@ from jaxrl_suite.agents.pcpg import cover, design
 ROWS, DIM = 6, 5
 
 
-def moments(seed, rows=ROWS, filled=4, unseen=False):
-    """Second moments of policies that see different, overlapping directions."""
+def observed(seed, filled=4, unseen=False):
+    """Features of policies that see different, overlapping directions, `[C, 30, D]`."""
     rng = np.random.default_rng(seed)
-    spread = rng.exponential(size=(rows, DIM)) ** 2
+    spread = rng.exponential(size=(ROWS, DIM)) ** 2
     if unseen:
         spread[:, -1] = 0.0
-    x = rng.normal(size=(rows, 30, DIM)) * np.sqrt(spread)[:, None]
-    return np.einsum("ipj,ipk->ijk", x, x), np.arange(rows) < filled
+    x = rng.normal(size=(ROWS, 30, DIM)) * np.sqrt(spread)[:, None]
+    return x, np.arange(ROWS) < filled
 
 
 def exact(matrices, filled):
@@ -47,12 +47,17 @@ def objective(weights, matrices):
     return np.linalg.slogdet(np.einsum("i,ijk->jk", np.asarray(weights, float), matrices))[1]
 
 
-def prepared(seed, **how):
-    sums, filled = moments(seed, **how)
-    scaled = (sums + 0.01 * np.eye(DIM)) / (sums + 0.01 * np.eye(DIM))[filled].max()
-    mine = design.normalized(jnp.asarray(sums), 0.01, jnp.asarray(filled))
-    np.testing.assert_allclose(mine, scaled, rtol=1e-4)
-    return scaled, filled
+def prepared(seed, ridge=0.01, scale=1.0, **how):
+    """Matrices in float64, and ours, whitened."""
+    x, filled = observed(seed, **how)
+    x = scale * x
+    matrices = np.einsum("ipj,ipk->ijk", x, x) + ridge * np.eye(DIM)
+    full = cover.init({}, ROWS, DIM, ridge)
+    for features in x[filled]:
+        seen = cover.root(jnp.asarray(features, jnp.float32), jnp.ones(30, bool))
+        full = cover.append(full, {}, seen)
+    white = jax.jit(design.whitened, static_argnums=2)(full.roots, cover.whitening(full), ridge)
+    return matrices, white, filled
 
 
 vertex_exchange = jax.jit(design.vertex_exchange)
@@ -62,9 +67,10 @@ certificate = jax.jit(design.certificate)
 
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize("unseen", [False, True])
-def test_vertex_exchange_reaches_the_maximum(seed, unseen):
-    matrices, filled = prepared(seed, unseen=unseen)
-    found = vertex_exchange(jnp.asarray(matrices, jnp.float32), jnp.asarray(filled))
+@pytest.mark.parametrize("scale", [1.0, 1000.0])  # as of a million steps beside the ridge
+def test_vertex_exchange_reaches_the_maximum(seed, unseen, scale):
+    matrices, white, filled = prepared(seed, unseen=unseen, scale=scale)
+    found = vertex_exchange(white, jnp.asarray(filled))
     weights = np.asarray(found.weights)
     assert weights[~filled].max() == 0
     assert weights.min() >= 0
@@ -76,10 +82,10 @@ def test_vertex_exchange_reaches_the_maximum(seed, unseen):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_certificate_is_a_bound(seed):
-    matrices, filled = prepared(seed)
+    matrices, white, filled = prepared(seed)
     weights = np.zeros(ROWS)
     weights[filled] = np.random.default_rng(seed).dirichlet(np.ones(filled.sum()))
-    bound = certificate(jnp.asarray(weights, jnp.float32), jnp.asarray(matrices), filled)
+    bound = certificate(jnp.asarray(weights, jnp.float32), white, filled)
     slope = np.einsum(
         "jk,ijk->i", np.linalg.inv(np.einsum("i,ijk->jk", weights, matrices)), matrices
     )
@@ -89,8 +95,8 @@ def test_the_certificate_is_a_bound(seed):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_adam_is_no_better(seed):
-    matrices, filled = prepared(seed)
-    arguments = jnp.asarray(matrices, jnp.float32), jnp.asarray(filled)
+    matrices, white, filled = prepared(seed)
+    arguments = white, jnp.asarray(filled)
     ours = objective(vertex_exchange(*arguments).weights, matrices)
     released = adam(jax.random.key(seed), *arguments)
     assert objective(released.weights, matrices) <= ours + 0.011
@@ -117,26 +123,50 @@ def test_disjoint_policies_are_weighted_by_what_they_see():
 def test_cover_against_numpy():
     rng = np.random.default_rng(0)
     phi, mask = rng.normal(size=(7, 4, DIM)), rng.random((7, 4)) < 0.7
-    empty = cover.init({"w": jnp.zeros(2)}, 3, DIM)
-    moment = cover.second_moment(jnp.asarray(phi, jnp.float32), jnp.asarray(mask))
+    empty = cover.init({"w": jnp.zeros(2)}, 3, DIM, 0.1)
+    root = cover.root(jnp.asarray(phi, jnp.float32), jnp.asarray(mask))
     kept = phi[mask]
-    np.testing.assert_allclose(moment, kept.T @ kept, rtol=1e-4, atol=1e-4)
-    one = cover.append(empty, {"w": jnp.ones(2)}, moment)
-    two = cover.append(one, {"w": 2 * jnp.ones(2)}, moment, jnp.asarray(False))
+    np.testing.assert_allclose(root.T @ root, kept.T @ kept, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(root, np.triu(root))
+    one = cover.append(empty, {"w": jnp.ones(2)}, root)
+    two = cover.append(one, {"w": 2 * jnp.ones(2)}, root, jnp.asarray(False))
     assert int(two.count) == 1
     np.testing.assert_array_equal(two.params["w"], one.params["w"])
-    three = cover.append(two, {"w": 2 * jnp.ones(2)}, moment)
+    np.testing.assert_array_equal(two.total, one.total)
+    three = cover.append(two, {"w": 2 * jnp.ones(2)}, root)
     np.testing.assert_array_equal(three.params["w"], [[1, 1], [2, 2], [0, 0]])
-    inverse = cover.inverse_covariance(three, 0.1)
-    reference = np.linalg.inv(2 * kept.T @ kept + 0.1 * np.eye(DIM))
-    np.testing.assert_allclose(inverse, reference, rtol=1e-3, atol=1e-4)
-    bonus = cover.bonus(inverse, jnp.asarray(phi, jnp.float32))
-    wanted = np.sqrt(np.einsum("tnj,jk,tnk->tn", phi, reference, phi))
+    anew = cover.seen_anew(empty._replace(count=three.count), three.roots + 1.0, 0.1)
+    anew = cover.seen_anew(anew, three.roots, 0.1)
+    sigma = 2 * kept.T @ kept + 0.1 * np.eye(DIM)
+    wanted = np.sqrt(np.einsum("tnj,jk,tnk->tn", phi, np.linalg.inv(sigma), phi))
+    for built in (three, anew):
+        np.testing.assert_allclose(built.total.T @ built.total, sigma, rtol=1e-4, atol=1e-4)
+        bonus = cover.bonus(cover.whitening(built), jnp.asarray(phi, jnp.float32))
+        np.testing.assert_allclose(bonus, wanted, rtol=1e-3)
+        exact = np.linalg.slogdet(sigma)[1] - DIM * np.log(0.1)
+        np.testing.assert_allclose(cover.coverage(built, 0.1), exact, rtol=1e-4)
+
+
+def test_a_million_steps_beside_a_small_ridge():
+    """Where a float32 covariance is indefinite by rounding: bonuses as in float64."""
+    rng = np.random.default_rng(0)
+    # many directions that are hardly seen, beside one that every step has
+    phi = rng.normal(size=(2000, 64)) * np.geomspace(1, 1e-4, 64)
+    phi[:, 0] = 1.0
+    total, built = 0.01 * np.eye(64), cover.init({}, 9, 64, 0.01)
+    for _ in range(8):
+        built = cover.append(
+            built, {}, 11.0 * cover.root(jnp.asarray(phi, jnp.float32), jnp.ones(2000, bool))
+        )
+        total += 121.0 * phi.T @ phi
+    new = rng.normal(size=(20, 64))
+    wanted = np.sqrt(np.einsum("nj,jk,nk->n", new, np.linalg.inv(total), new))
+    bonus = cover.bonus(cover.whitening(built), jnp.asarray(new, jnp.float32))
     np.testing.assert_allclose(bonus, wanted, rtol=1e-3)
 
 
 def test_policies_are_drawn_by_weight():
-    full = cover.init({"w": jnp.zeros(())}, 4, 1)
+    full = cover.init({"w": jnp.zeros(())}, 4, 1, 0.1)
     for i in range(3):
         full = cover.append(full, {"w": jnp.float32(i)}, jnp.eye(1))
     full = full._replace(weights=jnp.asarray([0.5, 0.0, 0.5, 0.0]))
