@@ -150,9 +150,9 @@ def test_cover_against_numpy():
 def test_a_million_steps_beside_a_small_ridge():
     """Where a float32 covariance is indefinite by rounding: bonuses as in float64."""
     rng = np.random.default_rng(0)
-    # many directions that are hardly seen, beside one that every step has
-    phi = rng.normal(size=(2000, 64)) * np.geomspace(1, 1e-4, 64)
-    phi[:, 0] = 1.0
+    # directions that are hardly seen, beside some that every step has
+    turned = np.linalg.qr(rng.normal(size=(64, 64)))[0]
+    phi = (rng.normal(size=(2000, 64)) * np.geomspace(1, 1e-6, 64)) @ turned
     total, built = 0.01 * np.eye(64), cover.init({}, 9, 64, 0.01)
     for _ in range(8):
         built = cover.append(
@@ -163,6 +163,9 @@ def test_a_million_steps_beside_a_small_ridge():
     wanted = np.sqrt(np.einsum("nj,jk,nk->n", new, np.linalg.inv(total), new))
     bonus = cover.bonus(cover.whitening(built), jnp.asarray(new, jnp.float32))
     np.testing.assert_allclose(bonus, wanted, rtol=1e-3)
+    single = np.linalg.inv(total.astype(np.float32)).astype(np.float64)
+    squares = np.einsum("nj,jk,nk->n", new, single, new)
+    assert not np.allclose(np.sqrt(np.abs(squares)), wanted, rtol=0.1)
 
 
 def test_policies_are_drawn_by_weight():
