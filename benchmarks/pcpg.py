@@ -26,11 +26,9 @@ import envs
 from benchmarks import _harness
 from envs import lock
 from jaxrl_suite.agents import networks
+from jaxrl_suite.experiment import registered
 from jaxrl_suite.runner import watch
 from jaxrl_suite.runner.curves import Curves
-
-# of `pcpg` what the table leaves out: neither the algorithm's nor the length of a run
-QUIET = ("--out", "--no-video", "--no-plots", "--no-tensorboard", "--log-every", "--seeds", "--env")
 
 
 def is_lock(name: str) -> bool:
@@ -111,24 +109,33 @@ def visits_figure(run: Path, seeds: np.ndarray) -> tuple[Figure, dict[str, Any]]
     return chart, numbers
 
 
+def options_of(name: str, config: dict[str, Any]) -> str:
+    """What a run's config has that its experiment's defaults have not, as options of `jaxrl run`."""
+    defaults = vars(registered()[name].config())
+    words = []
+    for field, default in defaults.items():
+        value, option = config.get(field, default), field.replace("_", "-")
+        shown = list(default) if isinstance(default, tuple) else default
+        if value == shown or field == "env":
+            continue
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            several = value if isinstance(value, list | tuple) else [value]
+            words.append(f"--{option} {' '.join(map(str, several))}")
+    return " ".join(words)
+
+
 def row_of(run: Path) -> dict[str, Any]:
     """A run as numbers."""
     summary = json.loads((run / "summary.json").read_text())
     curves = Curves.read(run)
     returns = curves.metrics["eval/return"][:, -1]
-    words, options = summary["command"].split(), []
-    for i, word in enumerate(words):
-        if word.startswith("--") and word not in QUIET:
-            following = words[i + 1] if i + 1 < len(words) else "--"
-            if word == "--grid":  # a sweep's, of which this run has one value
-                name = following.partition("=")[0]
-                word, following = f"--{name.replace('_', '-')}", str(summary["config"][name])
-            options.append(word if following.startswith("--") else f"{word} {following}")
     return {
         "run": run.name,
         "env": summary["config"]["env"],
         "experiment": summary["experiment"],
-        "options": " ".join(options),
+        "options": options_of(summary["experiment"], summary["config"]),
         "env_steps": summary["env_steps"],
         "seeds": len(returns),
         "solved": int((returns >= mark(summary["config"]["env"])).sum()),
