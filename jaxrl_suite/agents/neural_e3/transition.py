@@ -41,12 +41,15 @@ class VectorModel(nn.Module):
 
 
 class BoardModel(nn.Module):
-    """Of a state that is a board `[S, S, C]`: 3 x 3 convolutions, an embedding of the action added.
+    """Of a state that is a board `[S, S, C]`: what a place and the 8 around it become.
+
+    A 3 x 3 convolution with an embedding of the action added, then layers on each place alone. What
+    moves a step at a time needs no more, and a search asks the model thousands of times.
 
     Attributes:
       planes: C.
       actions: A.
-      channels: of each convolution.
+      channels: of each layer.
     """
 
     planes: int
@@ -58,8 +61,8 @@ class BoardModel(nn.Module):
         """`[..., S, S, C]`, `[...]` -> `[..., S, S, C]`, `[...]`."""
         told = nn.Embed(self.actions, self.channels, embedding_init=nn.initializers.normal(1.0))
         x = nn.Dense(self.channels)(neighbourhoods(state)) + told(action)[..., None, None, :]
-        x = nn.leaky_relu(nn.Dense(self.channels)(neighbourhoods(nn.leaky_relu(x))))
-        change = nn.Dense(self.planes)(neighbourhoods(x))
+        x = nn.leaky_relu(nn.Dense(self.channels)(nn.leaky_relu(x)))
+        change = nn.Dense(self.planes)(x)
         reward = nn.Dense(1)(jnp.concatenate([x.max((-3, -2)), x.sum((-3, -2))], -1))
         return state + change, reward[..., 0]
 

@@ -122,9 +122,9 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
     def seen(state: Any, steps: Transitions) -> jax.Array:
         return phi.apply(state, steps.observation, steps.action)
 
-    def bonus_of(state: PCPGState, whitening: jax.Array, steps: Transitions) -> jax.Array:
+    def bonus_of(state: PCPGState, inverse_root: jax.Array, steps: Transitions) -> jax.Array:
         """c H b of steps `[K]`."""
-        b = covers.bonus(whitening, seen(state.features, steps))
+        b = covers.bonus(inverse_root, seen(state.features, steps))
         return config.coefficient * config.max_reward * horizon * b
 
     def learned_from(found: episodes.Episodes) -> jax.Array:
@@ -156,7 +156,7 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
         return jax.tree.map(lambda x: flat(x)[order], whole)
 
     def optimise(key: jax.Array, state: PCPGState, reward_free: jax.Array) -> Any:
-        whitening = covers.whitening(state.cover)
+        inverse_root = covers.inverse_root(state.cover)
 
         def loop(carry: Any, key: jax.Array) -> Any:
             params, opt_state = carry
@@ -165,7 +165,7 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
             found = gather(gather_key, params, state.env_params, config.episodes, **how)
             paid, order = found.steps.reward, learned_from(found)
             own = jax.tree.map(lambda x: flat(x)[order], found.steps)
-            extra = jnp.zeros(paid.size).at[order].set(bonus_of(state, whitening, own))
+            extra = jnp.zeros(paid.size).at[order].set(bonus_of(state, inverse_root, own))
             extra = extra.reshape(paid.shape)
             reward = jnp.where(reward_free, extra, paid) if exploring else paid + extra
             batch = batch_of(found, reward, order)
@@ -182,7 +182,7 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
 
     def solve(key: jax.Array, cover: Cover) -> design.Design:
         filled = cover.filled
-        matrices = design.whitened(cover.roots, covers.whitening(cover), config.ridge)
+        matrices = design.whitened(cover.roots, covers.inverse_root(cover), config.ridge)
         if config.mixture == "optimal":
             return design.vertex_exchange(matrices, filled)
         if config.mixture == "adam":

@@ -72,9 +72,9 @@ def _sum(a: jax.Array, b: jax.Array) -> jax.Array:
     return linalg.triangle(jnp.concatenate([a, b]))
 
 
-def whitening(cover: Cover) -> jax.Array:
-    """W = R^-T, `[D, D]`, so that Sigma^-1 = W^T W."""
-    return linalg.solve_lower(cover.total.T, jnp.eye(cover.total.shape[0]))
+def inverse_root(cover: Cover) -> jax.Array:
+    """R^-1, `[D, D]`, so that Sigma^-1 = R^-1 R^-T."""
+    return linalg.solve_lower(cover.total.T, jnp.eye(cover.total.shape[0])).T
 
 
 def coverage(cover: Cover, ridge: float) -> jax.Array:
@@ -83,9 +83,9 @@ def coverage(cover: Cover, ridge: float) -> jax.Array:
     return 2.0 * jnp.sum(jnp.log(diagonal)) - diagonal.shape[0] * jnp.log(ridge)
 
 
-def bonus(whitening: jax.Array, phi: jax.Array) -> jax.Array:
-    """b = sqrt(phi^T Sigma^-1 phi) = |W phi|, `[...]`, of features `[..., D]`."""
-    return jnp.sqrt(jnp.sum((phi @ whitening.T) ** 2, -1))
+def bonus(inverse_root: jax.Array, phi: jax.Array) -> jax.Array:
+    """b = sqrt(phi^T Sigma^-1 phi) = |phi^T R^-1|, `[...]`, of features `[..., D]`."""
+    return jnp.sqrt(jnp.sum((phi @ inverse_root) ** 2, -1))
 
 
 def root(phi: jax.Array, mask: jax.Array) -> jax.Array:

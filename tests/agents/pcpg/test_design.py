@@ -56,7 +56,7 @@ def prepared(seed, ridge=0.01, scale=1.0, **how):
     for features in x[filled]:
         seen = cover.root(jnp.asarray(features, jnp.float32), jnp.ones(30, bool))
         full = cover.append(full, {}, seen)
-    white = jax.jit(design.whitened, static_argnums=2)(full.roots, cover.whitening(full), ridge)
+    white = jax.jit(design.whitened, static_argnums=2)(full.roots, cover.inverse_root(full), ridge)
     return matrices, white, filled
 
 
@@ -141,7 +141,7 @@ def test_cover_against_numpy():
     wanted = np.sqrt(np.einsum("tnj,jk,tnk->tn", phi, np.linalg.inv(sigma), phi))
     for built in (three, anew):
         np.testing.assert_allclose(built.total.T @ built.total, sigma, rtol=1e-4, atol=1e-4)
-        bonus = cover.bonus(cover.whitening(built), jnp.asarray(phi, jnp.float32))
+        bonus = cover.bonus(cover.inverse_root(built), jnp.asarray(phi, jnp.float32))
         np.testing.assert_allclose(bonus, wanted, rtol=1e-3)
         exact = np.linalg.slogdet(sigma)[1] - DIM * np.log(0.1)
         np.testing.assert_allclose(cover.coverage(built, 0.1), exact, rtol=1e-4)
@@ -161,7 +161,7 @@ def test_a_million_steps_beside_a_small_ridge():
         total += 121.0 * phi.T @ phi
     new = rng.normal(size=(20, 64))
     wanted = np.sqrt(np.einsum("nj,jk,nk->n", new, np.linalg.inv(total), new))
-    bonus = cover.bonus(cover.whitening(built), jnp.asarray(new, jnp.float32))
+    bonus = cover.bonus(cover.inverse_root(built), jnp.asarray(new, jnp.float32))
     np.testing.assert_allclose(bonus, wanted, rtol=1e-3)
     single = np.linalg.inv(total.astype(np.float32)).astype(np.float64)
     squares = np.einsum("nj,jk,nk->n", new, single, new)
