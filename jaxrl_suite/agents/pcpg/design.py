@@ -23,7 +23,6 @@ import optax
 
 from jaxrl_suite import linalg
 
-
 PRECISION = 3e-4  # of the certificate in float32, relative to the dimension
 
 
