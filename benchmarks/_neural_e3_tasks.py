@@ -10,17 +10,21 @@ from jaxrl_suite import evaluation
 # name: return of an episode that succeeds, mean return of a good policy
 CONTROL = {"MountainCar-v0": (-199.5, -130.0), "Acrobot-v1": (-499.5, -120.0)}
 
-# Neural-E3's settings in mazes, which are the same in every episode; boards are large, so its models
-# are small
+# Neural-E3's settings in mazes, which are the same in every episode: small models, as boards are large;
+# plans drawn from many, as the models soon agree everywhere but in a few places
 MAZE: dict[str, Any] = {
     "exploit": "plan",
     "eval_episodes": 1,
+    "together": 2,
+    "random_episodes": 2,
     "members": 4,
     "width": 16,
     "segment": 2,
-    "model_updates": 300,
-    "vertices": 500,
+    "model_updates": 200,
+    "model_rate": 5e-3,
+    "vertices": 600,
     "deepest": 100,
+    "top": 0.1,
     "reward_weight": 0.01,
 }
 

@@ -2,7 +2,8 @@
 
     jaxrl run neural_e3_control --env "MountainCar-v0?scaled=True" --seeds 5
     jaxrl run neural_e3_control --env "Maze-10?fixed=True" --exploit plan --eval-episodes 1 \\
-        --members 4 --width 16 --segment 2 --model-updates 300 --vertices 500 --deepest 100
+        --together 2 --random-episodes 2 --members 4 --width 16 --segment 2 --model-updates 200 \\
+        --model-rate 5e-3 --vertices 600 --deepest 100 --top 0.1
     jaxrl run neural_e3_control --explore uniform --seeds 5        # the same without exploring
 
 Explicit explore or exploit where nothing is random and the state is seen whole. E models of what an

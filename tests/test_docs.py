@@ -14,7 +14,7 @@ import pytest
 import envs
 from envs.host.catalogue import on_host
 from jaxrl_suite import experiment
-from jaxrl_suite.runner import cli
+from jaxrl_suite.runner import command_line
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -106,7 +106,7 @@ def test_commands_have_the_options_they_show(name):
             at = arguments.index("--grid")
             arguments = arguments[:at] + arguments[at + 2 :]
         arguments = [word for word in arguments if word not in ("--resume", "...")]
-        config, _ = cli.parse_run(specs[words[1]], arguments, "jaxrl run")
+        config, _ = command_line.parse_run(specs[words[1]], arguments, "jaxrl run")
         if hasattr(config, "env"):
             env = config.env.partition("?")[0]
             assert env in known or on_host(env), words

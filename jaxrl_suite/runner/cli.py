@@ -7,7 +7,6 @@ stand side by side, with `-` or `_` between words. Bad input ends in one line on
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import os
 import pkgutil
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxrl_suite.runner.arguments import parse
+from jaxrl_suite.runner.command_line import as_option, parse_run, take_grid
 from jaxrl_suite.runner.errors import RunError
 from jaxrl_suite.runner.suggest import hint
 
@@ -213,14 +213,14 @@ def _sweep(rest: list[str], package: str) -> int:
 
     spec = experiment.get(rest[0], package)
     start = shlex.join(["jaxrl", "sweep", spec.name])
-    arguments, fields = _grid(spec, rest[1:])
+    arguments, fields = take_grid(spec, rest[1:])
     options = parse_run(spec, arguments, start)[1]
     if options.resume and not fields:
         options.check()
         stored = sweep.recall(options.out, spec)
         if stored is None:
             raise RunError(f"out={str(options.out)!r}: the folder holds no sweep to resume")
-        arguments, fields = _grid(spec, [*stored, "--resume"])
+        arguments, fields = take_grid(spec, [*stored, "--resume"])
         options = parse_run(spec, arguments, start)[1]
     if not fields:
         raise RunError("sweep: nothing to sweep; add --grid FIELD=A,B,C")
@@ -229,7 +229,7 @@ def _sweep(rest: list[str], package: str) -> int:
         raise RunError("out=None: a sweep needs a folder; give --out DIR")
     configs = {}
     for label, values in sweep.grid(fields).items():
-        more = [part for name, value in values.items() for part in _as_option(spec, name, value)]
+        more = [part for name, value in values.items() for part in as_option(spec, name, value)]
         configs[label] = parse_run(spec, [*arguments, *more], start)[0]
     compile_cache.configure(options.compile_cache)
     env = next((c.env for c in configs.values() if hasattr(c, "env")), None)
@@ -240,69 +240,6 @@ def _sweep(rest: list[str], package: str) -> int:
     if hosts.current(options).writes:
         print(f"{len(places)} run directories in {options.out / 'cells'}")
     return 0
-
-
-def _grid(spec: Spec, arguments: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
-    """Takes `--grid FIELD=A,B` out of a command line: the rest, and the values by field."""
-    others, fields, waiting = [], {}, iter(arguments)
-    known = {field.name for field in dataclasses.fields(spec.config)}
-    for argument in waiting:
-        flag, equals, text = argument.partition("=")
-        if flag != "--grid":
-            others.append(argument)
-            continue
-        text = text if equals else next(waiting, "")
-        name, equals, values = text.partition("=")
-        name = name.replace("-", "_")
-        if not equals or not values:
-            raise RunError(f"grid={text!r}: FIELD=A,B,C")
-        if name not in known:
-            raise RunError(f"grid={text!r}: {spec.name} has no {name!r}: {hint(name, known)}")
-        fields[name] = values.split(",")
-    return others, fields
-
-
-def _as_option(spec: Spec, name: str, value: str) -> list[str]:
-    """`--name value`, or the flag of a field that is true or false."""
-    flag, default = name.replace("_", "-"), getattr(spec.config(), name)
-    if default is None and value.lower() == "none":
-        value = "None"
-    if isinstance(default, bool):
-        words = {"true": f"--{flag}", "false": f"--no-{flag}"}
-        if value.lower() not in words:
-            raise RunError(f"grid={name}={value}: true or false")
-        return [words[value.lower()]]
-    return [f"--{flag}", value]
-
-
-def parse_run(spec: Spec, arguments: Sequence[str], prog: str) -> tuple[Any, Any]:
-    """An experiment's config and the runner's options from a command line.
-
-    With `--resume`, the run's own config and seeds are the defaults, so that none need repeating.
-
-    Raises:
-      RunError: for an unknown option or an unusable value.
-    """
-    from jaxrl_suite.runner import folder
-    from jaxrl_suite.runner.options import Options
-
-    shared = {f.name for f in dataclasses.fields(spec.config)} & {
-        f.name for f in dataclasses.fields(Options)
-    }
-    if shared:
-        raise RunError(f"config of {spec.name}: {sorted(shared)} are the runner's own options")
-    defaults = {"config": spec.config(), "options": Options()}
-    about = f"{spec.summary} {spec.paper}".strip()
-    parsed = parse(defaults, arguments, prog, about)
-    first = parsed["options"]
-    stored = folder.read(first.out) if first.resume and first.out is not None else None
-    if stored is not None and stored["experiment"] == spec.name:
-        defaults = {
-            "config": folder.with_values(spec.config(), stored["config"]),
-            "options": folder.with_values(Options(), stored["runner"]),
-        }
-        parsed = parse(defaults, arguments, prog, about)
-    return parsed["config"], parsed["options"]
 
 
 def _report(rest: list[str]) -> int:

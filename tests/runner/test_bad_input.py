@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from jaxrl_suite import experiment, runner
 from jaxrl_suite.experiment import ConfigError, Experiment
-from jaxrl_suite.runner import checkpoint, cli, folder
+from jaxrl_suite.runner import checkpoint, command_line, folder
 from jaxrl_suite.runner.errors import RunError
 
 SPECS = experiment.registered()
@@ -41,7 +41,7 @@ WORDS = st.one_of(
 def outcome(spec, arguments):
     """What becomes of a command line: an experiment, or the message that refuses it."""
     try:
-        config, _ = cli.parse_run(spec, arguments, "jaxrl run")
+        config, _ = command_line.parse_run(spec, arguments, "jaxrl run")
         made = spec.build(config)
         assert made.num_updates >= 1 and made.steps_per_update >= 1
         jax.eval_shape(made.init, jax.random.key(0))
@@ -91,7 +91,7 @@ def test_any_name_of_an_option(text):
     fields = [*dataclasses.fields(SPECS["ppo"].config), *dataclasses.fields(runner.Options)]
     known = {f.name.replace("_", "-") for f in fields}
     try:
-        cli.parse_run(SPECS["ppo"], [f"--{text}=3"], "jaxrl run")
+        command_line.parse_run(SPECS["ppo"], [f"--{text}=3"], "jaxrl run")
     except RunError as error:
         assert "\n" not in str(error).strip()
         assert f"--{text}".rstrip("-") in str(error)
@@ -102,7 +102,7 @@ def test_any_name_of_an_option(text):
 @pytest.mark.parametrize("text", ["learning-rat", "discoun", "s", "x", "num-env", "seedss"])
 def test_a_part_of_a_name_is_no_option(text):
     with pytest.raises(RunError, match=f"--{text}"):
-        cli.parse_run(SPECS["ppo"], [f"--{text}=3"], "jaxrl run")
+        command_line.parse_run(SPECS["ppo"], [f"--{text}=3"], "jaxrl run")
 
 
 class Trap:

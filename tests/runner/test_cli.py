@@ -11,7 +11,7 @@ import pytest
 import yaml
 from walks import walk
 
-from jaxrl_suite.runner import Options, RunError, cli
+from jaxrl_suite.runner import Options, RunError, cli, command_line
 from jaxrl_suite.runner.folder import differences, plain, with_values
 
 
@@ -56,7 +56,7 @@ def test_errors_are_one_line(capsys, arguments, texts, tmp_path, monkeypatch):
 
 def test_hyphens_and_underscores_and_tuples():
     for spelling in ("--learning-rate", "--learning_rate"):
-        config, options = cli.parse_run(
+        config, options = command_line.parse_run(
             walk.EXPERIMENT,
             [spelling, "0.5", "--hidden", "4", "5", "6", "--log_every", "3", "--no-video"],
             "jaxrl run walk",
@@ -82,13 +82,13 @@ def test_switches_go_bare_negated_or_with_a_value(given, plots, scaled):
         scaled: bool | None = None
 
     spec = dataclasses.replace(walk.EXPERIMENT, config=Config)
-    config, options = cli.parse_run(spec, given, "jaxrl run walk")
+    config, options = command_line.parse_run(spec, given, "jaxrl run walk")
     assert (options.plots, config.scaled) == (plots, scaled)
 
 
 def test_switches_refuse_other_values():
     with pytest.raises(RunError, match="--plots='maybe': True or False"):
-        cli.parse_run(walk.EXPERIMENT, ["--plots=maybe"], "jaxrl run walk")
+        command_line.parse_run(walk.EXPERIMENT, ["--plots=maybe"], "jaxrl run walk")
 
 
 def test_config_fields_may_not_hide_the_runner_s():
@@ -98,13 +98,13 @@ def test_config_fields_may_not_hide_the_runner_s():
 
     spec = dataclasses.replace(walk.EXPERIMENT, config=Config)
     with pytest.raises(RunError, match="seeds"):
-        cli.parse_run(spec, [], "jaxrl run walk")
+        command_line.parse_run(spec, [], "jaxrl run walk")
 
 
 def test_help_is_quick_and_imports_no_jax():
     code = """
 import sys
-from jaxrl_suite.runner import cli
+from jaxrl_suite.runner import cli, command_line
 for arguments in (["--help"], ["list", "--help"], ["run", "--help"], ["bench", "--help"]):
     assert cli.main(arguments) == 0
 assert not {"jax", "orbax", "scipy", "matplotlib", "tyro"} & set(sys.modules)

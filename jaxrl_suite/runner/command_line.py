@@ -1,0 +1,77 @@
+"""The arguments of `jaxrl run` and `jaxrl sweep`: a config and the runner's options, and a grid."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from jaxrl_suite.runner.arguments import parse
+from jaxrl_suite.runner.errors import RunError
+from jaxrl_suite.runner.suggest import hint
+
+if TYPE_CHECKING:
+    from jaxrl_suite.experiment import Spec
+
+
+def take_grid(spec: Spec, arguments: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """Takes `--grid FIELD=A,B` out of a command line: the rest, and the values by field."""
+    others, fields, waiting = [], {}, iter(arguments)
+    known = {field.name for field in dataclasses.fields(spec.config)}
+    for argument in waiting:
+        flag, equals, text = argument.partition("=")
+        if flag != "--grid":
+            others.append(argument)
+            continue
+        text = text if equals else next(waiting, "")
+        name, equals, values = text.partition("=")
+        name = name.replace("-", "_")
+        if not equals or not values:
+            raise RunError(f"grid={text!r}: FIELD=A,B,C")
+        if name not in known:
+            raise RunError(f"grid={text!r}: {spec.name} has no {name!r}: {hint(name, known)}")
+        fields[name] = values.split(",")
+    return others, fields
+
+
+def as_option(spec: Spec, name: str, value: str) -> list[str]:
+    """`--name value`, or the flag of a field that is true or false."""
+    flag, default = name.replace("_", "-"), getattr(spec.config(), name)
+    if default is None and value.lower() == "none":
+        value = "None"
+    if isinstance(default, bool):
+        words = {"true": f"--{flag}", "false": f"--no-{flag}"}
+        if value.lower() not in words:
+            raise RunError(f"grid={name}={value}: true or false")
+        return [words[value.lower()]]
+    return [f"--{flag}", value]
+
+
+def parse_run(spec: Spec, arguments: Sequence[str], prog: str) -> tuple[Any, Any]:
+    """An experiment's config and the runner's options from a command line.
+
+    With `--resume`, the run's own config and seeds are the defaults, so that none need repeating.
+
+    Raises:
+      RunError: for an unknown option or an unusable value.
+    """
+    from jaxrl_suite.runner import folder
+    from jaxrl_suite.runner.options import Options
+
+    shared = {f.name for f in dataclasses.fields(spec.config)} & {
+        f.name for f in dataclasses.fields(Options)
+    }
+    if shared:
+        raise RunError(f"config of {spec.name}: {sorted(shared)} are the runner's own options")
+    defaults = {"config": spec.config(), "options": Options()}
+    about = f"{spec.summary} {spec.paper}".strip()
+    parsed = parse(defaults, arguments, prog, about)
+    first = parsed["options"]
+    stored = folder.read(first.out) if first.resume and first.out is not None else None
+    if stored is not None and stored["experiment"] == spec.name:
+        defaults = {
+            "config": folder.with_values(spec.config(), stored["config"]),
+            "options": folder.with_values(Options(), stored["runner"]),
+        }
+        parsed = parse(defaults, arguments, prog, about)
+    return parsed["config"], parsed["options"]
