@@ -13,29 +13,15 @@ from __future__ import annotations
 
 import dataclasses
 
-from experiments.ppo import make_env
+from experiments._task import Task, make_env
 from jaxrl_suite.agents import dqn
 from jaxrl_suite.experiment import Experiment, Spec
 from jaxrl_suite.exploration import catalog
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(catalog.Options, dqn.DQNConfig):
-    """The bonus's settings, DQN's, and the environment's.
-
-    Attributes:
-      env: name of an environment (`jaxrl list`).
-      auto_reset: "exact", "bank", or None for the environment's default.
-      max_steps: episode length, or None for the environment's own.
-      noise: random bits added to every observation.
-      num_contexts: number of fixed levels, or None for a new level every episode.
-    """
-
-    env: str = "CartPole-v1"
-    auto_reset: str | None = None
-    max_steps: int | None = None
-    noise: int = 0
-    num_contexts: int | None = None
+class Config(catalog.Options, dqn.DQNConfig, Task):
+    """The bonus's settings, DQN's, and the environment's."""
 
 
 def build(config: Config) -> Experiment:

@@ -22,23 +22,16 @@ from __future__ import annotations
 
 import dataclasses
 
-from experiments.ppo import SWEEPABLE, make_env
+from experiments._task import Task, make_env
+from experiments.ppo import SWEEPABLE
 from jaxrl_suite.agents import ppo
 from jaxrl_suite.experiment import Experiment, Spec
 from jaxrl_suite.exploration import catalog
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(catalog.Options, ppo.PPOConfig):
-    """The bonus's settings, PPO's, and the environment's.
-
-    Attributes:
-      env: name of an environment (`jaxrl list`).
-      auto_reset: "exact", "bank", or None for the environment's default.
-      max_steps: episode length, or None for the environment's own.
-      noise: random bits added to every observation.
-      num_contexts: number of fixed levels, or None for a new level every episode.
-    """
+class Config(catalog.Options, ppo.PPOConfig, Task):
+    """The bonus's settings, PPO's, and the environment's."""
 
     bonus: str = "e3b"
     total_steps: int = 1_000_000
@@ -46,10 +39,6 @@ class Config(catalog.Options, ppo.PPOConfig):
     epochs: int = 3
     entropy: float = 0.01
     env: str = "MultiRoom-N4-S5"
-    auto_reset: str | None = None
-    max_steps: int | None = None
-    noise: int = 0
-    num_contexts: int | None = None
 
 
 def build(config: Config) -> Experiment:

@@ -18,29 +18,18 @@ from __future__ import annotations
 
 import dataclasses
 
-from experiments.ppo import SWEEPABLE, make_env
+from experiments._task import Task, make_env
+from experiments.ppo import SWEEPABLE
 from jaxrl_suite.agents import impala
 from jaxrl_suite.experiment import Experiment, Spec
 from jaxrl_suite.exploration import catalog
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(catalog.Options, impala.IMPALAConfig):
-    """The bonus's settings, IMPALA's, and the environment's.
-
-    Attributes:
-      env: name of an environment (`jaxrl list`), or `gym:NAME`.
-      auto_reset: "exact", "bank", or None for the environment's default.
-      max_steps: episode length, or None for the environment's own.
-      noise: random bits added to every observation.
-      num_contexts: number of fixed levels, or None for a new level every episode.
-    """
+class Config(catalog.Options, impala.IMPALAConfig, Task):
+    """The bonus's settings, IMPALA's, and the environment's."""
 
     env: str = "MiniHack-Room-5x5-v0"
-    auto_reset: str | None = None
-    max_steps: int | None = None
-    noise: int = 0
-    num_contexts: int | None = None
 
 
 def build(config: Config) -> Experiment:

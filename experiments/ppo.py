@@ -12,9 +12,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import envs
+from experiments._task import Task, make_env
 from jaxrl_suite.agents import ppo
-from jaxrl_suite.experiment import ConfigError, Experiment, Spec
+from jaxrl_suite.experiment import Experiment, Spec
 from jaxrl_suite.exploration import catalog
 
 SMALL_BATCHES: dict[str, Any] = {
@@ -52,15 +52,10 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(catalog.Options):
+class Config(catalog.Options, Task):
     """The environment's settings, the bonus's, and PPO's.
 
     Attributes:
-      env: name of an environment (`jaxrl list`).
-      auto_reset: "exact", "bank", "none", or None for the environment's default.
-      max_steps: episode length, or None for the environment's own.
-      noise: random bits added to every observation.
-      num_contexts: number of fixed levels, or None for a new level every episode.
       total_steps: environment steps of one seed.
       num_envs: N, environments stepped side by side.
       rollout_length: T, steps of each between two updates.
@@ -94,11 +89,6 @@ class Config(catalog.Options):
       eval_greedy: evaluate the most likely action.
     """
 
-    env: str = "CartPole-v1"
-    auto_reset: str | None = None
-    max_steps: int | None = None
-    noise: int = 0
-    num_contexts: int | None = None
     total_steps: int | None = None
     num_envs: int | None = None
     rollout_length: int | None = None
@@ -145,25 +135,6 @@ def build(config: Config) -> Experiment:
     spaces = env.observation_space(params), env.action_space(params)
     bonus = catalog.build(config, *spaces, policy_dim=chosen.widths[-1])
     return ppo.make(env, params, chosen, bonus)
-
-
-def make_env(config: Any, bank_size: int | None = None) -> tuple[Any, Any]:
-    """The environment a config asks for; its bank holds `config.num_envs` levels unless told.
-
-    Raises:
-      ConfigError: for a name or an option that `envs.make` refuses.
-    """
-    try:
-        return envs.make(
-            config.env,
-            auto_reset=config.auto_reset,
-            bank_size=config.num_envs if bank_size is None else bank_size,
-            max_steps=config.max_steps,
-            noise=config.noise,
-            num_contexts=config.num_contexts,
-        )
-    except ValueError as error:
-        raise ConfigError("env", config.env, str(error)) from None
 
 
 SWEEPABLE = (
