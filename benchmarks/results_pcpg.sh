@@ -2,8 +2,10 @@
 # The runs behind docs/results/pcpg-*. Run from the repository's root; HORIZONS="6 11" leaves others out.
 #
 # For H = 6 and 11: H epochs of exploring and H of exploiting, minibatches of 80 H steps, 8 H features.
-# H = 16 explores longer, in minibatches of 160, as released: with 1,280 steps half the covers reach one
-# of the two prizes only. Its exploiting policy has 1,280: with 160 it stalls half way back.
+# H = 16 and 50 explore longer, in minibatches of 160, as released: with 1,280 steps half the covers of
+# H = 16 reach one of the two prizes only. The exploiting policy has 80 H: with 160 it stalls half way
+# back. H = 50 has 320 features, a few more than a pair of locks has states, and 4 seeds, as each takes
+# 77M steps.
 # Baselines get as many steps as PC-PG; their learning rate and coefficient are the best of three each
 # by mean return on H = 6, 3 seeds (`TUNE=1` runs those sweeps again).
 set -e
@@ -22,15 +24,21 @@ tune() {
 }
 run() {  # what has finished is not run again
   name=$1; shift
-  [ -f "$out/$name/summary.json" ] || .venv/bin/jaxrl run "$@" --seeds 20 --out "$out/$name"
+  [ -f "$out/$name/summary.json" ] || .venv/bin/jaxrl run "$@" --seeds ${SEEDS:-20} --out "$out/$name"
 }
-pcpg() {
-  H=$1 explore=$1 exploit=$1 minibatch="$((80 * $1))"
+pcpg() {  # at a horizon: whole, or an arm by name with its options
+  H=$1 name=$2; shift 2
+  explore=$H exploit=$H minibatch="$((80 * H))" features=$((8 * H))
   [ "$H" -lt 16 ] ||
     { explore=$((5 * H / 4)) exploit=$((3 * H / 4)) minibatch="160 --exploit-minibatch-size $((80 * H))"; }
-  run h$H-pcpg pcpg --env BidirectionalLock-H$H --features random --feature-dim $((8 * H)) \
+  [ "$H" -lt 50 ] || { exploit=38 features=320; }
+  run h$H-$name pcpg --env BidirectionalLock-H$H --features random --feature-dim $features \
     --explore-epochs $explore --exploit-epochs $exploit --minibatch-size $minibatch --entropy 0.03 \
-    --eps 0.2 --log-every 1 $quiet
+    --eps 0.2 --log-every 1 $quiet "$@"
+}
+arms() {  # without the mixture's weights, and without roll-in
+  pcpg $1 uniform --mixture uniform
+  pcpg $1 no-roll-in --roll-in 0
 }
 baselines() {
   H=$1
@@ -38,9 +46,13 @@ baselines() {
   run h$H-e3b ppo $(base $H) --learning-rate 1e-3 --bonus e3b --coefficient 1
   run h$H-ppo ppo $(base $H) --learning-rate 1e-3
 }
-report() {
-  r=$out/h$1
-  .venv/bin/jaxrl bench pcpg $r-pcpg $r-rnd $r-e3b $r-ppo --visits $r-pcpg --out docs/results/pcpg-h$1
+report() {  # of what there is at a horizon
+  r=$out/h$1 found=
+  for arm in pcpg uniform no-roll-in rnd e3b ppo; do
+    [ ! -f "$r-$arm/summary.json" ] || found="$found $r-$arm"
+  done
+  .venv/bin/jaxrl bench pcpg $found --visits $r-pcpg --out docs/results/pcpg-h$1 \
+    --title "PC-PG on the bidirectional lock of $1 steps"
 }
 
 car() {  # the sparse mountain car: PC-PG, without one and both of its parts, and the baselines
@@ -66,7 +78,10 @@ if [ -n "$TUNE" ]; then
   tune e3b --bonus e3b --grid coefficient=0.1,1,10
 fi
 for H in ${HORIZONS:-6 11 16}; do
-  pcpg $H
-  [ -n "$ALONE" ] || { baselines $H; report $H; }
+  pcpg $H pcpg
+  [ -n "$ALONE" ] || baselines $H
+  [ -n "$ALONE" ] || [ $H -gt 11 ] || arms $H
+  report $H
 done
+case "$HORIZONS" in "" | *50*) SEEDS=4 pcpg 50 pcpg && report 50 ;; esac
 [ -n "$ALONE" ] || car
