@@ -6,8 +6,10 @@ CPU devices are forced (`--xla_force_host_platform_device_count`), each number o
 its own; the processes stay up and are timed in turns. Strong: the same work over more devices. Weak:
 the same work for each device. Efficiency is what is left of the ideal speedup, which ends at the
 number of cores; one device may already use several cores, so `--pin` gives N devices N cores, to
-compare like with like. Also checked: a seed's numbers do not depend on how many devices there are, up
-to rounding. Written to `docs/results/scaling.{json,md}`.
+compare like with like. What a machine has to give is seen in as many processes, each with one device,
+a core and a seed of its own, and nothing in common but the memory: `alone`. Also checked: a seed's
+numbers do not depend on how many devices there are, up to rounding. Written to
+`docs/results/scaling.{json,md}`.
 """
 
 from __future__ import annotations
@@ -114,11 +116,12 @@ def _serve(seeds: int) -> None:
 class _Devices:
     """A process with so many devices."""
 
-    def __init__(self, devices: int, seeds: int, pin: bool):
+    def __init__(self, devices: int, seeds: int, pin: bool, first_core: int = 0):
         flag = f"--xla_force_host_platform_device_count={devices}"
         command = [sys.executable, "-m", "benchmarks.scaling", "--serve", str(seeds)]
         if pin:
-            cores = ",".join(map(str, sorted(os.sched_getaffinity(0))[:devices]))
+            mine = sorted(os.sched_getaffinity(0))[first_core : first_core + devices]
+            cores = ",".join(map(str, mine))
             command = ["taskset", "-c", cores, *command]
         self.process = subprocess.Popen(
             command,
@@ -128,15 +131,41 @@ class _Devices:
             env={**os.environ, "XLA_FLAGS": flag, "JAX_PLATFORMS": "cpu"},
         )
 
-    def time(self, job: str) -> tuple[float, int, float]:
-        assert self.process.stdin and self.process.stdout
+    def ask(self, job: str) -> None:
+        assert self.process.stdin
         self.process.stdin.write(f"{job}\n")
         self.process.stdin.flush()
+
+    def answer(self) -> tuple[float, int, float]:
+        assert self.process.stdout
         seconds, count, total = self.process.stdout.readline().split()
         return float(seconds), int(count), float(total)
 
+    def time(self, job: str) -> tuple[float, int, float]:
+        self.ask(job)
+        return self.answer()
+
     def close(self) -> None:
         self.process.communicate()
+
+
+def _alone(count: int, repeats: int) -> dict[str, Any]:
+    """Efficiency of `count` processes with a core and a seed each, at once, beside one of them."""
+    processes = [_Devices(1, 1, True, core) for core in range(count)]
+    found = {}
+    for job in JOBS:
+        for process in processes:
+            process.time(job)  # compiles
+        left = []
+        for _ in range(repeats):
+            single = processes[0].time(job)[0]
+            for process in processes:
+                process.ask(job)
+            left.append(single / max(process.answer()[0] for process in processes))
+        found[job] = _harness.spread(left)
+    for process in processes:
+        process.close()
+    return found
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -185,6 +214,14 @@ def main(argv: list[str] | None = None) -> None:
                 print(" | ".join(rows[-1]), flush=True)
         for process in processes:
             process.close()
+    most = max(options.devices)
+    if options.pin and most > 1:
+        for job, ratio in _alone(most, options.repeats).items():
+            rows.append(
+                [f"{job}, alone", f"{most} processes", "-", _harness.show_ratio(ratio), "-"]
+            )
+            data[f"{job}/alone/{most}"] = {"ratios": ratio}
+            print(" | ".join(rows[-1]), flush=True)
     pinned = (
         "N devices had N cores"
         if options.pin
@@ -202,7 +239,8 @@ def main(argv: list[str] | None = None) -> None:
         ],
         rows,
         f"DoorKey-8x8; steps: random play, {ENVS} environments a seed; ppo: 64 environments x 64 "
-        f"steps a seed. Strong: {max(options.devices)} seeds over the devices, weak: a seed a device. "
+        f"steps a seed. Strong: {max(options.devices)} seeds over the devices, weak: a seed a device; "
+        "alone: as many processes that share nothing, what the machine has to give. "
         f"{options.repeats} turns, medians; {pinned}. Difference: of the sums of rewards and "
         "observations, and of the absolute values of parameters after four updates.",
         data,
