@@ -10,6 +10,7 @@ before the table.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import functools
 import itertools
 import json
@@ -74,7 +75,7 @@ def choose(shapes: Shapes, method: str, block: int | None = None) -> tuple[Plan,
     fourier = plan(shapes, block)
     if method == "fft":
         return fourier, fourier
-    for met in _collectors:
+    for met in _collectors.get():
         met.setdefault(shapes)
     return tuple(  # type: ignore[return-value]
         fourier if _gain(shapes, passes) > 0 else DIRECT for passes in PASSES
@@ -86,18 +87,21 @@ def _gain(shapes: Shapes, passes: str) -> float:
     return gain(shapes, passes) if timed is None else timed[passes]
 
 
-_collectors: list[dict[Shapes, None]] = []
+# of this thread or task only: tracing elsewhere is not listened to
+_collectors: contextvars.ContextVar[tuple[dict[Shapes, None], ...]] = contextvars.ContextVar(
+    "collectors", default=()
+)
 
 
 @contextlib.contextmanager
 def collecting() -> Iterator[dict[Shapes, None]]:
     """Gathers the shapes for which `choose` is asked by "auto" inside the block."""
     met: dict[Shapes, None] = {}
-    _collectors.append(met)
+    token = _collectors.set((*_collectors.get(), met))
     try:
         yield met
     finally:
-        _collectors.remove(met)
+        _collectors.reset(token)
 
 
 def label(shapes: Shapes) -> str:
