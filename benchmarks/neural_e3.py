@@ -117,7 +117,7 @@ def run(
 
     keys = jax.vmap(jax.random.key)(jnp.arange(seeds))
     state = jax.jit(jax.vmap(experiment.init))(keys)
-    first, started = np.full(seeds, NEVER), time.time()
+    first, taken, started = np.full(seeds, NEVER), np.zeros(seeds, int), time.time()
     steps: list[int] = []
     returns: list[list[float]] = []
     disagreement: list[list[float]] = []
@@ -126,7 +126,12 @@ def run(
     path.parent.mkdir(parents=True, exist_ok=True)
     for point in range(points):
         state, metrics, value = segment(state, jax.random.key(1_000 + point))
-        if own:
+        if "steps_to_goal" in metrics:
+            within, real = (np.asarray(metrics[k]) for k in ("steps_to_goal", "real_steps"))
+            at = taken[:, None] + np.cumsum(real, 1) - real + within
+            first = np.minimum(first, np.where(within > 0, at, NEVER).min(1))
+            taken = taken + real.sum(1)
+        elif own:
             won = np.asarray(metrics["best_return"]) > tasks.success(task)
             at = (point * length + 1 + won.argmax(1)) * experiment.steps_per_update
             first = np.where(won.any(1), np.minimum(first, at), first)

@@ -209,11 +209,15 @@ def make(env: Environment, env_params: Any, config: ControlConfig) -> Experiment
         everyone = jnp.ones(together, bool)
         returns = (made.reward * made.real).sum(-1)
         length = made.real.sum(-1)
+        reached = (made.over & made.real).any(-1)
+        until = jnp.cumsum(length)[jnp.argmax(reached)]  # as if one were played after the other
         metrics |= {
             "episode_return": Mean.where(returns, everyone),
             "episode_length": Mean.where(length.astype(jnp.float32), everyone),
             "best_return": returns.max(),
-            "reached": (made.over & made.real).any(-1).astype(jnp.float32).mean(),
+            "reached": reached.astype(jnp.float32).mean(),
+            "real_steps": length.sum(),
+            "steps_to_goal": jnp.where(reached.any(), until, 0),
         }
         return state._replace(key=key, count=state.count + 1), metrics
 

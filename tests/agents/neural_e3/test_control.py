@@ -192,7 +192,14 @@ def test_runs_through_the_runner(tmp_path):
     config = dataclasses.replace(TINY, env="Maze-5?fixed=True,steps=8", exploit="plan")
     runner.run(script.EXPERIMENT, config, options)
     curves = Curves.read(tmp_path)
-    assert {"episode_return", "reached", "model_loss", "eval/solved"} <= set(curves.metrics)
+    assert {
+        "episode_return",
+        "reached",
+        "steps_to_goal",
+        "real_steps",
+        "model_loss",
+        "eval/solved",
+    } <= set(curves.metrics)
     experiment = script.build(config)
     state = jax.jit(experiment.init)(jax.random.key(0))
     moments = itertools.islice(experiment.play(jax.random.key(1), state), 3)
