@@ -30,6 +30,8 @@ from jaxrl_suite.experiment import registered
 from jaxrl_suite.runner import watch
 from jaxrl_suite.runner.curves import Curves
 
+REACHED = 0.05  # a policy gets to a good state where it is in it at least so often
+
 
 def is_lock(name: str) -> bool:
     """Whether an environment is a lock."""
@@ -105,7 +107,12 @@ def visits_figure(run: Path, seeds: np.ndarray) -> tuple[Figure, dict[str, Any]]
     chart.colorbar(shown, ax=panels, shrink=0.7, label="probability of a good state")
     # a state's novelty is seen when it is acted in, so nothing is paid for the last state of all
     reach = np.stack([g[:, :, -2].max(0) for g, _ in found])  # [seeds, 2]
-    numbers = {"reach": reach.tolist(), "mixture_reach": mixtures[:, :, -2].tolist()}
+    deepest = np.stack([(g > REACHED).sum(-1).max(0) for g, _ in found])  # [seeds, 2]
+    numbers = {
+        "reach": reach.tolist(),
+        "mixture_reach": mixtures[:, :, -2].tolist(),
+        "deepest": deepest.tolist(),
+    }
     return chart, numbers
 
 
@@ -147,6 +154,12 @@ def row_of(run: Path) -> dict[str, Any]:
         "wall_s": summary["wall_s"],
         "compile_s": summary["compile_s"],
     }
+
+
+def _listed(values: list[list[int]], column: int) -> str:
+    """The different values of a column, "21, 25 and 36" say."""
+    *others, last = [str(v) for v in sorted({row[column] for row in values})]
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -191,8 +204,10 @@ def main(argv: list[str] | None = None) -> None:
             "often stands in a good state before the last action does so with probability "
             f"{reach[:, 0].mean():.2f} (mean over seeds, least {reach[:, 0].min():.2f}) in the better "
             f"lock and {reach[:, 1].mean():.2f} ({reach[:, 1].min():.2f}) in the worse; "
-            f"{int((reach > 0.05).all(1).sum())} of {len(reach)} seeds get there with more than 0.05 in "
-            "both."
+            f"{int((reach > REACHED).all(1).sum())} of {len(reach)} seeds get there with more than "
+            f"{REACHED} in both. The farthest step that a policy gets to so often, a seed: "
+            f"{_listed(numbers['deepest'], 0)} in the better lock, "
+            f"{_listed(numbers['deepest'], 1)} in the worse."
         )
     _harness.write("pcpg", options.title, header, rows, notes, data, options.out)
 

@@ -215,7 +215,7 @@ def main(argv: list[str] | None = None) -> None:
         for process in processes:
             process.close()
     most = max(options.devices)
-    if options.pin and most > 1:
+    if options.pin and 1 < most <= len(os.sched_getaffinity(0)):
         for job, ratio in _alone(most, options.repeats).items():
             rows.append(
                 [f"{job}, alone", f"{most} processes", "-", _harness.show_ratio(ratio), "-"]

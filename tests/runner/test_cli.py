@@ -104,7 +104,7 @@ def test_config_fields_may_not_hide_the_runner_s():
 def test_help_is_quick_and_imports_no_jax():
     code = """
 import sys
-from jaxrl_suite.runner import cli, command_line
+from jaxrl_suite.runner import cli
 for arguments in (["--help"], ["list", "--help"], ["run", "--help"], ["bench", "--help"]):
     assert cli.main(arguments) == 0
 assert not {"jax", "orbax", "scipy", "matplotlib", "tyro"} & set(sys.modules)
