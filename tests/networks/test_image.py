@@ -9,7 +9,7 @@ import pytest
 
 from envs import spaces
 from jaxrl_suite.networks.encoders import encoder_for
-from jaxrl_suite.networks.image import ImageEncoder, channels_last
+from jaxrl_suite.networks.image import Convolution, ImageEncoder, channels_last, convolve
 
 
 def pixels(*shape):
@@ -44,6 +44,43 @@ def test_channels_of_stacked_pictures_keep_their_place():
             )
     stacked = np.asarray(channels_last(jnp.asarray(frames[..., 0])))
     np.testing.assert_array_equal(stacked[0, :, :, 2], frames[0, 2, :, :, 0])
+
+
+@pytest.mark.parametrize("size, stride", [(8, 4), (4, 2), (3, 1), (5, 2), (3, 3), (6, 4)])
+def test_convolution_is_laxs_with_its_gradient(size, stride):
+    x = jax.random.normal(jax.random.key(0), (2, 21, 18, 3))
+    kernel = jax.random.normal(jax.random.key(1), (size, size, 3, 5))
+
+    def reference(x, kernel):
+        axes = ("NHWC", "HWIO", "NHWC")
+        strides = (stride, stride)
+        return jax.lax.conv_general_dilated(x, kernel, strides, "VALID", dimension_numbers=axes)
+
+    def loss(function):
+        return lambda *args: jnp.sum(jnp.sin(function(*args)))
+
+    with jax.default_matmul_precision("highest"):
+        found = convolve(x, kernel, stride)
+        np.testing.assert_allclose(found, reference(x, kernel), atol=1e-4)
+        ours = jax.grad(loss(lambda *args: convolve(*args, stride)), argnums=(0, 1))(x, kernel)
+        theirs = jax.grad(loss(reference), argnums=(0, 1))(x, kernel)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-3), ours, theirs)
+
+
+def test_bytes_count_for_their_255th():
+    picture = pixels(36, 36, 3).sample(jax.random.key(0))[None]
+    module = Convolution(4, 8, 4)
+    weights = module.init(jax.random.key(1), picture)
+    found = module.apply(weights, picture)
+    np.testing.assert_allclose(found, module.apply(weights, picture / 255.0), atol=1e-5)
+
+
+@pytest.mark.parametrize("platform, convolved", [("cpu", False), ("cuda", True)])
+def test_only_accelerators_get_a_convolution(platform, convolved):
+    args = jnp.zeros((1, 36, 36, 3)), jnp.zeros((8, 8, 3, 4))
+    traced = jax.jit(lambda x, kernel: convolve(x, kernel, 4)).trace(*args)
+    text = traced.lower(lowering_platforms=(platform,)).as_text()
+    assert ("stablehlo.convolution" in text) == convolved
 
 
 def test_vectors_beside_a_picture_reach_the_features():
