@@ -222,7 +222,7 @@ def check_options(name: str, allowed: list[str], options: dict[str, Any]) -> Non
 def _grid_factory(name: str) -> Factory:
     build, arguments = LEVELS[name]
     level_options = [p for p in inspect.signature(build).parameters if p != "name"]
-    world_options = ("view", "view_size")
+    world_options = ("view", "view_size", "coordinates")
 
     def factory(**options: Any) -> tuple[Environment, str]:
         check_options(name, [*level_options, *world_options], options)

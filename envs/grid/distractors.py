@@ -17,7 +17,8 @@ from flax import struct
 
 from envs import wrappers
 from envs.grid import cells
-from envs.grid.engine import GridState, GridWorld
+from envs.grid.engine import GridWorld
+from envs.grid.level import GridState
 
 STEP = np.array([(1, 0), (0, 1), (-1, 0), (0, -1), (0, 0)], np.int32)
 

@@ -8,121 +8,15 @@ al., 2023) cell for cell; `tests/grid` holds both against each other.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 
 from envs import core, spaces
 from envs.grid import cells, layout, view
 from envs.grid.cells import DROP, FORWARD, LEFT, PICKUP, RIGHT, TOGGLE
-
-
-class Layout(NamedTuple):
-    """A freshly drawn level.
-
-    Attributes:
-      grid: `[height, width]` uint8 cells (`envs.grid.cells`), outer wall included.
-      position: `[2]` int32, the agent's column and row.
-      direction: `[]` int32, 0 right, 1 down, 2 left, 3 up.
-      mission: `[4]` uint8, numbers that make the mission text of this level (colours, kinds).
-      extra: pytree of whatever the level's rules need (a target's position, say).
-    """
-
-    grid: jax.Array
-    position: jax.Array
-    direction: jax.Array
-    mission: jax.Array = np.zeros(4, np.uint8)  # type: ignore[assignment]
-    extra: Any = ()
-
-
-@struct.dataclass
-class GridState:
-    """A running episode.
-
-    Attributes:
-      columns: `[width, height]` uint8 cells, stored column by column as observations have them.
-      position, direction, mission, extra: as in `Layout`.
-      carrying: `[]` uint8, the cell in the agent's hands, `EMPTY` for none.
-      time: `[]` int32, steps since the episode began.
-    """
-
-    columns: jax.Array
-    position: jax.Array
-    direction: jax.Array
-    carrying: jax.Array
-    time: jax.Array
-    mission: jax.Array
-    extra: Any
-
-    @property
-    def grid(self) -> jax.Array:
-        """`[height, width]` uint8 cells, as in `Layout`."""
-        return self.columns.swapaxes(-1, -2)
-
-    def with_grid(self, grid: jax.Array) -> GridState:
-        """The same state with another `[height, width]` grid."""
-        return dataclasses.replace(self, columns=grid.swapaxes(-1, -2))
-
-
-class Transition(NamedTuple):
-    """What a level's `outcome` may look at.
-
-    Attributes:
-      before, after: the states around the action.
-      action: `[]` int32.
-      ahead: `[]` uint8, the cell in front of the agent before the action.
-      ahead_index: `[2]` int32, its column and row.
-      reward, terminated: what MiniGrid's common rules say (goal reached, lava entered).
-      success: `[]` float32, the reward a success earns at this step, `1 - 0.9 t / max_steps`.
-    """
-
-    before: GridState
-    after: GridState
-    action: jax.Array
-    ahead: jax.Array
-    ahead_index: jax.Array
-    reward: jax.Array
-    terminated: jax.Array
-    success: jax.Array
-
-
-Outcome = Callable[[Transition], tuple[jax.Array, jax.Array]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Level:
-    """A family of levels: pure functions and static sizes.
-
-    Attributes:
-      name: MiniGrid's name without `MiniGrid-` and `-v0`.
-      width, height: cells, outer wall included.
-      max_steps: default length of an episode.
-      generate: `key -> Layout`.
-      outcome: `Transition -> (reward, terminated)`; None for the common rules alone.
-      before_step: `(key, state, action) -> state`, moves things before the agent acts.
-      remap: `action -> action`, for levels in which MiniGrid reinterprets actions.
-      num_actions: 7, or fewer where MiniGrid allows fewer.
-      see_through_walls: as MiniGrid sets it for the level.
-      cheap: whether drawing a level costs less than looking one up (then auto-reset is exact).
-      mission: `[4] uint8 -> text`, MiniGrid's mission string.
-    """
-
-    name: str
-    width: int
-    height: int
-    max_steps: int
-    generate: Callable[[jax.Array], Layout]
-    outcome: Outcome | None = None
-    before_step: Callable[[jax.Array, GridState, jax.Array], GridState] | None = None
-    remap: Callable[[jax.Array], jax.Array] | None = None
-    num_actions: int = 7
-    see_through_walls: bool = False
-    cheap: bool = False
-    mission: Callable[[np.ndarray], str] = lambda _: "get to the green goal square"
+from envs.grid.level import GridState, Layout, Level, Transition
 
 
 class GridWorld(core.Environment[GridState, core.EnvParams]):
@@ -131,20 +25,29 @@ class GridWorld(core.Environment[GridState, core.EnvParams]):
     Observations are dictionaries: `image` `[view_size, view_size, 3]` uint8 as MiniGrid encodes it
     (`[column, row, (object, colour, state)]`), `direction` `[]` int32, `mission` `[4]` uint8. With
     `view="full"` the image is the whole level, `[width, height, 3]`, the agent drawn in as
-    MiniGrid's `FullyObsWrapper` does. `info` holds `position` `[2]` int32 and `direction`.
+    MiniGrid's `FullyObsWrapper` does. With `coordinates`, the agent's column and row are there too,
+    one-hot, `[width + height]` float32. `info` holds `position` `[2]` int32 and `direction`.
 
     Args:
       level: the level.
       view: "egocentric" or "full".
       view_size: odd side of the egocentric view, 3 to 15.
+      coordinates: tell the agent where it stands, as NetHack's status line does.
     """
 
-    def __init__(self, level: Level, view: str = "egocentric", view_size: int = 7):
+    def __init__(
+        self,
+        level: Level,
+        view: str = "egocentric",
+        view_size: int = 7,
+        coordinates: bool = False,
+    ):
         if view not in ("egocentric", "full"):
             raise ValueError(f"view={view!r}: 'egocentric' or 'full'")
         if view_size % 2 == 0 or not 3 <= view_size <= 15:
             raise ValueError(f"view_size={view_size!r}: an odd number from 3 to 15")
         self.level, self.view, self.view_size = level, view, view_size
+        self.coordinates = coordinates
 
     @property
     def name(self) -> str:
@@ -164,13 +67,15 @@ class GridWorld(core.Environment[GridState, core.EnvParams]):
     def observation_space(self, params: core.EnvParams | None = None) -> spaces.Dict:
         side = (self.view_size, self.view_size)
         shape = side if self.view == "egocentric" else (self.level.width, self.level.height)
-        return spaces.Dict.of(
-            {
-                "image": spaces.Box(0, 10, (*shape, 3), jnp.uint8),
-                "direction": spaces.Discrete(4),
-                "mission": spaces.Box(0, 255, (4,), jnp.uint8),
-            }
-        )
+        parts: dict[str, spaces.Discrete | spaces.Box] = {
+            "image": spaces.Box(0, 10, (*shape, 3), jnp.uint8),
+            "direction": spaces.Discrete(4),
+            "mission": spaces.Box(0, 255, (4,), jnp.uint8),
+        }
+        if self.coordinates:
+            length = self.level.width + self.level.height
+            parts["coordinates"] = spaces.Box(0.0, 1.0, (length,), jnp.float32)
+        return spaces.Dict.of(parts)
 
     def start(self, layout: Layout) -> GridState:
         """The state at the beginning of an episode on a given level."""
@@ -190,8 +95,8 @@ class GridWorld(core.Environment[GridState, core.EnvParams]):
         state = self.start(self.level.generate(key))
         return self.observe(state), state
 
-    def compact(self, state: GridState) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """An observation in few words, for `expand`: `[cells]` uint32, direction and mission."""
+    def compact(self, state: GridState) -> tuple[jax.Array, ...]:
+        """An observation in few words, for `expand`: `[cells]` uint32, direction, mission, position."""
         if self.view == "full":
             words = view.full(state.columns, state.position, state.direction)
         else:
@@ -203,16 +108,21 @@ class GridWorld(core.Environment[GridState, core.EnvParams]):
                 self.view_size,
                 self.level.see_through_walls,
             )
-        return words, state.direction, state.mission
+        return words, state.direction, state.mission, state.position
 
-    def expand(self, compact: tuple[jax.Array, jax.Array, jax.Array]) -> dict[str, jax.Array]:
+    def expand(self, compact: tuple[jax.Array, ...]) -> dict[str, jax.Array]:
         """The observation that `compact` stands for."""
-        words, direction, mission = compact
+        words, direction, mission, position = compact
         shape = (self.view_size, self.view_size, 3)
         if self.view == "full":
             shape = (self.level.width, self.level.height, 3)
         image = cells.split_words(words).reshape(shape)
-        return {"image": image, "direction": direction, "mission": mission}
+        parts = {"image": image, "direction": direction, "mission": mission}
+        if self.coordinates:
+            column = jax.nn.one_hot(position[0], self.level.width)
+            row = jax.nn.one_hot(position[1], self.level.height)
+            parts["coordinates"] = jnp.concatenate([column, row])
+        return parts
 
     def places(self, state: GridState) -> jax.Array:
         """`[width, height]` bool: cells that can be walked to, all doors open."""

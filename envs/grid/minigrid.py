@@ -20,7 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from envs.grid import cells
-from envs.grid.engine import GridState, GridWorld
+from envs.grid.engine import GridWorld
+from envs.grid.level import GridState
 from envs.grid.levels.memory import Ends
 from envs.grid.levels.missions import Mission
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from envs.grid import cells
-from envs.grid.engine import GridState
+from envs.grid.level import GridState
 
 FAR = 10_000
 

@@ -14,7 +14,8 @@ import jax
 import numpy as np
 
 from envs.grid import cells, view
-from envs.grid.engine import GridState, GridWorld
+from envs.grid.engine import GridWorld
+from envs.grid.level import GridState
 
 PALETTE = np.array(
     [(255, 0, 0), (0, 255, 0), (0, 0, 255), (112, 39, 195), (255, 255, 0), (100, 100, 100)],

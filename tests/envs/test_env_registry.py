@@ -222,3 +222,22 @@ def test_options_in_a_name():
             envs.make(wrong)
     with pytest.raises(envs.UnknownOption, match="view_size"):
         envs.make("Empty-8x8?viewsize=5")
+
+
+def test_coordinates_are_one_hot_columns_and_rows_through_resets():
+    env, params = envs.make("Empty-5x5", coordinates=True, max_steps=3)
+    observation, state = env.reset(jax.random.key(0), params)
+    assert env.observation_space(params).spaces["coordinates"].shape == (10,)
+    np.testing.assert_array_equal(np.flatnonzero(observation["coordinates"]), [1, 5 + 1])
+    for step in range(1, 7):  # forward along the first row; the third step ends an episode
+        observation, state, _, _, truncated, info = env.step(
+            jax.random.key(step), state, jnp.int32(2), params
+        )
+        final = info["final_observation"]["coordinates"]
+        np.testing.assert_array_equal(np.flatnonzero(final), info["position"] + np.array([0, 5]))
+        begun = step % 3 == 0
+        assert bool(truncated) == begun
+        if begun:
+            np.testing.assert_array_equal(np.flatnonzero(observation["coordinates"]), [1, 6])
+    plain, _ = envs.make("Empty-5x5")
+    assert "coordinates" not in plain.observation_space().spaces

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from envs.grid.engine import Level
+from envs.grid.level import Level
 from envs.grid.levels import (
     corridors,
     crossing,

@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from envs.grid import cells
-from envs.grid.engine import FORWARD, Layout, Level
+from envs.grid.cells import FORWARD
+from envs.grid.level import Layout, Level
 from envs.grid.levels import draw
 
 STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))

@@ -16,7 +16,7 @@ import numpy as np
 
 from envs.grid import cells, layout
 from envs.grid.cells import FORWARD
-from envs.grid.engine import GridState, Layout, Level, Transition
+from envs.grid.level import GridState, Layout, Level, Transition
 
 BALL = np.uint8(cells.code(cells.BALL, cells.BLUE))
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from envs.grid import cells, layout
-from envs.grid.engine import Layout, Level, Transition
+from envs.grid.level import Layout, Level, Transition
 from envs.grid.levels import draw
 from envs.grid.levels.missions import Mission
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from envs.grid import cells, layout
-from envs.grid.engine import Layout, Level
+from envs.grid.level import Layout, Level
 
 
 def four_rooms(size: int = 19, max_steps: int | None = None, name: str = "FourRooms") -> Level:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from envs.grid import cells, layout
-from envs.grid.engine import Layout, Level
+from envs.grid.level import Layout, Level
 from envs.grid.levels import draw, rules
 from envs.grid.levels.missions import Mission
 from envs.grid.levels.roomgrid import Lattice, random_cell_of

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from envs.grid import cells, layout
-from envs.grid.engine import Layout, Level
+from envs.grid.level import Layout, Level
 from envs.grid.levels import draw
 from envs.grid.levels.missions import Mission
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from envs.grid import cells, layout
 from envs.grid.cells import PICKUP, TOGGLE
-from envs.grid.engine import Layout, Level, Transition
+from envs.grid.level import Layout, Level, Transition
 from envs.grid.levels import draw
 from envs.grid.levels.missions import Mission
 

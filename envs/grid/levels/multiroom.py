@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from envs.grid import cells, layout
-from envs.grid.engine import Layout, Level
+from envs.grid.level import Layout, Level
 
 MIN_ROOM_SIZE = 4
 TRIES = 8  # to fit a next room behind the last

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from envs.grid import cells, layout
-from envs.grid.engine import Layout, Level
+from envs.grid.level import Layout, Level
 from envs.grid.levels import draw, rules
 from envs.grid.levels.missions import Mission
 from envs.grid.levels.roomgrid import STEP_X, STEP_Y, DoorPlaces, Lattice

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from envs.grid import cells, layout
-from envs.grid.engine import Layout, Level
+from envs.grid.level import Layout, Level
 from envs.grid.levels import draw
 from envs.grid.levels.goto import KINDS
 from envs.grid.levels.missions import Mission

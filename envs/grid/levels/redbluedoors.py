@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from envs.grid import cells, layout
 from envs.grid.cells import TOGGLE
-from envs.grid.engine import Layout, Level, Transition
+from envs.grid.level import Layout, Level, Transition
 from envs.grid.levels import draw
 from envs.grid.levels.missions import Mission
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from envs.grid import cells
 from envs.grid.cells import DONE, PICKUP, TOGGLE
-from envs.grid.engine import Transition
+from envs.grid.level import Transition
 
 
 def pick_up_target(t: Transition) -> tuple[jax.Array, jax.Array]:

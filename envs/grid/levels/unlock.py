@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from envs.grid import cells, layout
 from envs.grid.cells import TOGGLE
-from envs.grid.engine import Layout, Level, Transition
+from envs.grid.level import Layout, Level, Transition
 from envs.grid.levels import draw, rules
 from envs.grid.levels.missions import Mission
 from envs.grid.levels.roomgrid import Lattice, random_cell_of

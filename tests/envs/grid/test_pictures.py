@@ -9,7 +9,7 @@ from minigrid_play import import_level, source, world
 
 import envs
 from envs.grid import cells, render
-from envs.grid.engine import GridState
+from envs.grid.level import GridState
 
 
 @pytest.mark.parametrize(
