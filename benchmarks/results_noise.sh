@@ -1,9 +1,16 @@
 #!/bin/sh
-# The sweep behind docs/results/noise-all: E3B's noise experiment with every deep bonus, each with the
-# coefficient that did best over the tasks of results_bonus_tasks.sh. Run from the repository's root.
+# The sweeps behind docs/results/noise-all: E3B's noise experiment with every deep bonus, each with the
+# coefficient that did best in the screening of results_bonus_tasks.sh. Run from the repository's root.
 set -e
-bonuses="e3b,rnd,noveld,icm,ride,noveld@first_observation,e3b*noveld"
-out=runs/results/noise-all
-[ -d "$out/cells" ] || .venv/bin/jaxrl sweep e3b --env MultiRoom-N4-S5-v1 --seeds 3 \
-  --total-steps 500000 --grid noise=0,16 --grid "bonus=$bonuses" --out "$out"
-.venv/bin/jaxrl report $out/cells/* --metric solved --out docs/results/noise-all
+noisy() {  # bonus, coefficient; what has finished is not run again
+  out=runs/results/noise-$(echo "$1" | tr '*@' 'xa')
+  [ -d "$out/cells" ] || .venv/bin/jaxrl sweep e3b --env MultiRoom-N4-S5-v1 --seeds 3 --seed 100 \
+    --total-steps 1000000 --grid noise=0,16 --bonus "$1" --coefficient "$2" --out "$out"
+}
+noisy e3b 0.02
+noisy "e3b*noveld" 0.02
+noisy noveld@first_observation 0.005
+noisy rnd 0.001
+noisy icm 0.001
+noisy ride 0.005
+.venv/bin/jaxrl report runs/results/noise-*/cells/* --metric solved --out docs/results/noise-all

@@ -1,15 +1,16 @@
 #!/bin/sh
-# The sweeps behind docs/results/reward_free-*: half an hour on two cores. Run from the repository's root.
+# The runs behind docs/results/reward_free-*: an hour of one core. Run from the repository's root.
 set -e
-bonuses="e3b,rnd,noveld,icm,ride,first_position,e3b*noveld,none"
-sweep() {  # what has finished is not run again
-  out=runs/results/$1; shift
-  [ -d "$out/cells" ] || .venv/bin/jaxrl sweep reward_free --seeds 3 --out "$out" \
-    --grid "bonus=$bonuses" "$@"
-}
+rooms=runs/results/free-rooms  # what has finished is not run again
+[ -d "$rooms/cells" ] || .venv/bin/jaxrl sweep reward_free --seeds 3 --out "$rooms" \
+  --env MultiRoom-N6 --max-steps 240 --total-steps 400000 \
+  --grid "bonus=e3b,rnd,noveld,icm,ride,first_position,e3b*noveld,none"
+for bonus in e3b rnd noveld first_position none; do
+  out=runs/results/free-pictures-$bonus
+  [ -f "$out/summary.json" ] || .venv/bin/jaxrl run reward_free --seeds 3 --out "$out" \
+    --env "RaycastMaze-7x7?goal=False" --core gru --total-steps 100000 --bonus "$bonus"
+done
 
-sweep free-rooms --env MultiRoom-N6 --max-steps 240 --total-steps 400000
-sweep free-pictures --env "RaycastMaze-7x7?goal=False" --core gru --total-steps 150000
-
-.venv/bin/jaxrl report runs/results/free-rooms/cells/* --out docs/results/reward_free-rooms
-.venv/bin/jaxrl report runs/results/free-pictures/cells/* --out docs/results/reward_free-pictures
+.venv/bin/jaxrl report $rooms/cells/* --metric episode_return --out docs/results/reward_free-rooms
+.venv/bin/jaxrl report runs/results/free-pictures-* --metric episode_return \
+  --out docs/results/reward_free-pictures

@@ -23,6 +23,7 @@ PAGES = [
     DOCS / "index.md",
     *sorted((DOCS / "guides").glob("*.md")),
     *sorted((DOCS / "tutorials").glob("*.md")),
+    *sorted((DOCS / "results").glob("*.md")),
 ]
 TUTORIALS = sorted(page.stem for page in (DOCS / "tutorials").glob("*.md"))
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
@@ -118,3 +119,15 @@ def test_links_lead_somewhere(name):
     for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), target
+
+
+def test_every_result_in_the_readme_has_its_command():
+    table = (ROOT / "README.md").read_text().partition("| claim | shown here | command |")[2]
+    rows = [row for row in table.partition("\n\n")[0].splitlines()[2:] if row]
+    assert len(rows) > 15
+    for row in rows:
+        command = re.findall(r"`([^`]+)`", row.rpartition("|")[0].rpartition("|")[2])[0]
+        script = ROOT / "benchmarks" / f"{command}.sh"
+        if command.startswith("bench "):
+            script = ROOT / "benchmarks" / f"{command.removeprefix('bench ')}.py"
+        assert script.exists(), row

@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from jaxrl_suite.runner import stats
 from jaxrl_suite.runner.curves import Curves
 
+LINES = ("-", "--", ":", "-.")  # ten colours each
+
 
 def draw(axes: Any, metric: str, runs: Mapping[str, Curves], aggregate: str) -> None:
     """One metric of several runs on matplotlib `axes`."""
@@ -24,7 +26,7 @@ def draw(axes: Any, metric: str, runs: Mapping[str, Curves], aggregate: str) -> 
         steps, values = curves.filled(metric)
         if not len(steps):
             continue
-        colour = f"C{i % 10}"
+        colour, style = f"C{i % 10}", LINES[i // 10 % len(LINES)]
         middle = statistic(values)
         low, high = stats.interval(values, statistic, resamples=1000)
         spread = bool(np.isfinite(low).all())
@@ -34,7 +36,7 @@ def draw(axes: Any, metric: str, runs: Mapping[str, Curves], aggregate: str) -> 
                 steps, middle, yerr=error, color=colour, label=label, marker="o", capsize=4
             )
             continue
-        axes.plot(steps, middle, color=colour, label=label, linewidth=1.5)
+        axes.plot(steps, middle, color=colour, linestyle=style, label=label, linewidth=1.5)
         if spread:
             axes.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
     axes.set_title(metric, fontsize="medium")
@@ -44,10 +46,16 @@ def draw(axes: Any, metric: str, runs: Mapping[str, Curves], aggregate: str) -> 
 
 
 def figure(metrics: Sequence[str], runs: Mapping[str, Curves], aggregate: str = "mean") -> Figure:
-    """A grid of learning curves with one legend."""
+    """A grid of learning curves with one legend, as large as all runs need.
+
+    What the names of all runs share is their title, not part of each.
+    """
     columns = min(len(metrics), 3 if len(metrics) != 4 else 2)
     rows = math.ceil(len(metrics) / columns)
-    chart = Figure(figsize=(5.0 * columns, 3.6 * rows), layout="constrained")
+    shared, runs = without_shared(runs)
+    legend = 0.09 * max(len(label) for label in runs) + 0.6, 0.19 * len(runs) + 0.4  # inches
+    width = max(5.0 * columns, legend[0])
+    chart = Figure(figsize=(width, 3.2 * rows + legend[1]), layout="constrained")
     FigureCanvasAgg(chart)
     grid = chart.subplots(rows, columns, squeeze=False)
     for i, axes in enumerate(grid.flat):
@@ -63,6 +71,8 @@ def figure(metrics: Sequence[str], runs: Mapping[str, Curves], aggregate: str = 
     counted = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     spread = ", 95% bootstrap interval" if seeds[-1] > 1 else ""
     name = {"mean": "mean", "iqm": "interquartile mean"}[aggregate]
+    if shared:
+        chart.suptitle(shared, fontsize="medium")
     chart.legend(
         handles.values(),
         handles.keys(),
@@ -72,6 +82,16 @@ def figure(metrics: Sequence[str], runs: Mapping[str, Curves], aggregate: str = 
         title_fontsize="small",
     )
     return chart
+
+
+def without_shared(runs: Mapping[str, Curves]) -> tuple[str, dict[str, Curves]]:
+    """The words that the labels of several runs have in common, and the runs by the others."""
+    words = [label.split() for label in runs]
+    shared = [word for word in words[0] if all(word in other for other in words)]
+    rest = [" ".join(word for word in label if word not in shared) for label in words]
+    if not all(rest) or len(set(rest)) < len(rest):
+        return "", dict(runs)
+    return " ".join(shared), dict(zip(rest, runs.values(), strict=True))
 
 
 def write_run(folder: Path, curves: Curves, headline: Sequence[str], aggregate: str) -> list[Path]:

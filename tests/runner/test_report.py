@@ -16,7 +16,7 @@ import yaml
 from walks import walk
 
 from jaxrl_suite.experiment import ConfigError
-from jaxrl_suite.runner import Options, RunError, cli, run
+from jaxrl_suite.runner import Options, RunError, cli, plots, run
 from jaxrl_suite.runner.curves import Curves
 from jaxrl_suite.runner.report import ReportOptions, labels, report
 from jaxrl_suite.runner.video import write_gif
@@ -196,3 +196,23 @@ def test_an_empty_metrics_file(tmp_path):
     pq.write_table(pa.table({"seed": [], "env_steps": []}), tmp_path / "metrics.parquet")
     with pytest.raises(RunError, match="no rows yet"):
         Curves.read(tmp_path)
+
+
+def test_a_picture_of_many_runs_keeps_room_for_its_curves(runs):
+    curves = Curves.read(runs[0])
+    many = {f"walk of some length alpha={i} beta=0.25": curves for i in range(25)}
+    chart = plots.figure(["loss"], many)
+    chart.draw_without_rendering()
+    box = chart.axes[0].get_window_extent().transformed(chart.dpi_scale_trans.inverted())
+    legend = chart.legends[0].get_window_extent()
+    assert box.height > 2 and box.width > 3  # inches
+    assert legend.x0 >= 0 and legend.x1 <= chart.bbox.x1 and legend.y0 >= 0
+    assert {text.get_text() for text in chart.legends[0].texts} == {f"alpha={i}" for i in range(25)}
+    looks = {(line.get_color(), line.get_linestyle()) for line in chart.axes[0].get_lines()}
+    assert len(looks) == 25
+
+
+def test_what_all_labels_share_is_left_out_where_the_rest_tells_them_apart():
+    assert plots.without_shared({"e3b A x=1": 1, "e3b A x=2": 2}) == ("e3b A", {"x=1": 1, "x=2": 2})
+    for same in ({"e3b A": 1}, {"e3b A": 1, "e3b A (2)": 2}, {"a b": 1, "b a": 2}):
+        assert plots.without_shared(same) == ("", same)
