@@ -7,7 +7,7 @@ screened=MultiRoom-N4-S5-v1,DoorKey-8x8,LavaCrossingS9N2
 tasks=$screened,KeyCorridorS3R2,UnlockPickup,ObstructedMaze-1Dl,SimpleCrossingS11N5,RedBlueDoors-8x8
 sweep() {  # what has finished is not run again
   out=runs/results/$1; shift
-  [ -d "$out/cells" ] || .venv/bin/jaxrl sweep e3b --seeds 3 --out "$out" "$@"
+  [ -d "$out/cells" ] || .venv/bin/jaxrl sweep e3b --seeds 3 --bonus-share 0.25 --out "$out" "$@"
 }
 all() {  # name, bonus, coefficient
   sweep "tasks-$1" --seed 100 --total-steps 750000 --grid "env=$tasks" --bonus "$2" --coefficient "$3"

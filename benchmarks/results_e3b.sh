@@ -12,6 +12,7 @@ run n4-ppo --env MultiRoom-N4-S5 --seeds 8 --bonus none
 run n6-ppo --env MultiRoom-N6 --seeds 4 --total-steps 5000000 --bonus none
 
 run noise-e3b --env MultiRoom-N4-S5-v1 --noise 16 --seeds 8
+run noise-e3b-quarter --env MultiRoom-N4-S5-v1 --noise 16 --seeds 8 --bonus-share 0.25
 # counts: the form (indicator) and the coefficient that did best without noise, of six (2 seeds each)
 count="--env MultiRoom-N4-S5-v1 --coefficient 0.003 --seeds 4"
 run clean-first-observation $count --bonus first_observation
@@ -32,3 +33,4 @@ report e3b-noise runs/results/noise-e3b runs/results/noise-first-observation \
   runs/results/noise-random runs/results/noise-policy
 report e3b-ablations runs/results/n4-e3b runs/results/ablation-lifelong \
   runs/results/ablation-random runs/results/ablation-policy
+report e3b-noise/share runs/results/noise-e3b runs/results/noise-e3b-quarter

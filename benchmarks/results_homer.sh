@@ -36,8 +36,8 @@ if [ -n "$LARGE" ]; then
 fi
 for horizon in 3 6 12; do
   baseline ppo $horizon 100000 ppo --rollout-length 60 --grid entropy=0.001,0.01,0.05
-  baseline rnd $horizon 100000 ppo --rollout-length 60 --bonus rnd --grid coefficient=0.01,0.1,1
-  baseline e3b $horizon 100000 ppo --rollout-length 60 --bonus e3b --grid coefficient=0.01,0.1,1
+  baseline rnd $horizon 100000 ppo --rollout-length 60 --bonus rnd --bonus-share 0.25 --grid coefficient=0.01,0.1,1
+  baseline e3b $horizon 100000 ppo --rollout-length 60 --bonus e3b --bonus-share 0.25 --grid coefficient=0.01,0.1,1
   baseline dqn $horizon 100000 dqn --num-envs 32 --rollout-length 8 --gradient-steps 16 \
     --capacity 100000 --grid epsilon_end=0.01,0.05,0.2
 done

@@ -42,8 +42,8 @@ arms() {  # without the mixture's weights, and without roll-in
 }
 baselines() {
   H=$1
-  run h$H-rnd ppo $(base $H) --learning-rate 5e-4 --bonus rnd --coefficient 1
-  run h$H-e3b ppo $(base $H) --learning-rate 1e-3 --bonus e3b --coefficient 1
+  run h$H-rnd ppo $(base $H) --learning-rate 5e-4 --bonus rnd --bonus-share 0.25 --coefficient 1
+  run h$H-e3b ppo $(base $H) --learning-rate 1e-3 --bonus e3b --bonus-share 0.25 --coefficient 1
   run h$H-ppo ppo $(base $H) --learning-rate 1e-3
 }
 report() {  # of what there is at a horizon
@@ -66,7 +66,7 @@ car() {  # the sparse mountain car: PC-PG, without one and both of its parts, an
   go mc-no-bonus pcpg $ours --coefficient 0 --roll-in 0.5
   go mc-neither pcpg $ours --coefficient 0 --roll-in 0
   go mc-ppo ppo $ppo
-  [ -d "$out/tune-mc-rnd/cells" ] || .venv/bin/jaxrl sweep ppo $ppo --seeds 3 --bonus rnd --grid coefficient=0.1,1,10 \
+  [ -d "$out/tune-mc-rnd/cells" ] || .venv/bin/jaxrl sweep ppo $ppo --seeds 3 --bonus rnd --bonus-share 0.25 --grid coefficient=0.1,1,10 \
     --out $out/tune-mc-rnd
   .venv/bin/jaxrl bench pcpg $out/mc-pcpg $out/mc-no-roll-in $out/mc-no-bonus $out/mc-neither $out/mc-ppo \
     $out/tune-mc-rnd/cells/* --title "PC-PG on the sparse mountain car" --out docs/results/pcpg-mountaincar
@@ -74,8 +74,8 @@ car() {  # the sparse mountain car: PC-PG, without one and both of its parts, an
 
 if [ -n "$TUNE" ]; then
   tune ppo --bonus none
-  tune rnd --bonus rnd --grid coefficient=0.1,1,10
-  tune e3b --bonus e3b --grid coefficient=0.1,1,10
+  tune rnd --bonus rnd --bonus-share 0.25 --grid coefficient=0.1,1,10
+  tune e3b --bonus e3b --bonus-share 0.25 --grid coefficient=0.1,1,10
 fi
 for H in ${HORIZONS:-6 11 16}; do
   pcpg $H pcpg

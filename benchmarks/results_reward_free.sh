@@ -2,12 +2,12 @@
 # The runs behind docs/results/reward_free-*: an hour of one core. Run from the repository's root.
 set -e
 rooms=runs/results/free-rooms  # what has finished is not run again
-[ -d "$rooms/cells" ] || .venv/bin/jaxrl sweep reward_free --seeds 3 --out "$rooms" \
+[ -d "$rooms/cells" ] || .venv/bin/jaxrl sweep reward_free --seeds 3 --bonus-share 0.25 --out "$rooms" \
   --env MultiRoom-N6 --max-steps 240 --total-steps 400000 \
   --grid "bonus=e3b,rnd,noveld,icm,ride,first_position,e3b*noveld,none"
 for bonus in e3b rnd noveld first_position none; do
   out=runs/results/free-pictures-$bonus
-  [ -f "$out/summary.json" ] || .venv/bin/jaxrl run reward_free --seeds 3 --out "$out" \
+  [ -f "$out/summary.json" ] || .venv/bin/jaxrl run reward_free --seeds 3 --bonus-share 0.25 --out "$out" \
     --env "RaycastMaze-7x7?goal=False" --core gru --total-steps 100000 --bonus "$bonus"
 done
 

@@ -61,8 +61,9 @@ class Options:
       bonus_learning_rate: of the bonuses' own networks (Adam); RND's and NovelD's predictors take a
         tenth of it.
       bonus_epochs, bonus_minibatches: their passes over each rollout.
-      bonus_share: of these minibatches that they look at, at least one. A quarter learns as well and
-        halves a bonus's cost (RND's authors do the same).
+      bonus_share: of these minibatches that they look at, at least one. A quarter, as RND's authors
+        take, halves a bonus's cost and does as well on clean observations; with noise in them E3B's
+        inverse dynamics need all.
       novelty_decay: alpha of NovelD.
       log2_slots: binary logarithm of the size of each environment's table of episodic counts.
     """
@@ -78,7 +79,7 @@ class Options:
     bonus_learning_rate: float = 1e-3
     bonus_epochs: int = 1
     bonus_minibatches: int = 4
-    bonus_share: float = 0.25
+    bonus_share: float = 1.0
     novelty_decay: float = 0.1
     log2_slots: int = 12
 
