@@ -1,9 +1,9 @@
 """What each exploration bonus costs: PPO's training steps per second with and without it.
 
-    jaxrl bench bonus_cost [--env MultiRoom-N4-S5] [--repeats 5] [--features 128]
+    jaxrl bench bonus_cost [--env MultiRoom-N4-S5] [--repeats 5] [--features 128] [--num-envs 64]
 
-One seed of the `e3b` script's PPO (64 environments x 32 steps, 3 epochs x 4 minibatches); embeddings
-of `--features` numbers. A repeat is 20 updates; the bonuses take turns. Written to
+One seed of the `e3b` script's PPO (`--num-envs` environments x 32 steps, 3 epochs x 4 minibatches);
+embeddings of `--features` numbers. A repeat is 20 updates; the bonuses take turns. Written to
 `docs/results/bonus_cost.{json,md}`.
 """
 
@@ -32,9 +32,9 @@ BONUSES = (
 )
 
 
-def training(bonus: str, env: str, features: int) -> tuple[Callable[[], Any], int]:
+def training(bonus: str, env: str, features: int, num_envs: int) -> tuple[Callable[[], Any], int]:
     """A function that does `UPDATES` updates, and their environment steps."""
-    config = e3b.Config(bonus=bonus, env=env, features=features)
+    config = e3b.Config(bonus=bonus, env=env, features=features, num_envs=num_envs)
     experiment = e3b.build(config)
 
     @jax.jit
@@ -58,10 +58,12 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="jaxrl bench bonus_cost", description=__doc__)
     parser.add_argument("--env", default="MultiRoom-N4-S5")
     parser.add_argument("--features", type=int, default=128, help="size of an embedding")
+    parser.add_argument("--num-envs", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args(argv)
 
-    made = {name: training(name, options.env, options.features) for name in BONUSES}
+    task = options.env, options.features, options.num_envs
+    made = {name: training(name, *task) for name in BONUSES}
     steps = made["none"][1]
     times = _harness.interleave({name: run for name, (run, _) in made.items()}, options.repeats)
     rows, ratios = [], {}
@@ -79,9 +81,10 @@ def main(argv: list[str] | None = None) -> None:
         title="What exploration bonuses cost",
         header=["bonus", "env steps/s", "time added to PPO's update (min to max)"],
         rows=rows,
-        notes=f"{options.env}, one seed, embeddings of {options.features}, {UPDATES} updates a "
-        f"repeat, {options.repeats} interleaved repeats, medians; compilation not counted.",
-        data={"env": options.env, "features": options.features, "ratios": ratios, "seconds": times},
+        notes=f"{options.env}, one seed of {options.num_envs} environments, embeddings of "
+        f"{options.features}, {UPDATES} updates a repeat, {options.repeats} interleaved repeats, "
+        "medians; compilation not counted.",
+        data={**vars(options), "ratios": ratios, "seconds": times},
     )
 
 

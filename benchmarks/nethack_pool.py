@@ -1,8 +1,8 @@
 """NetHack through the host pool, beside the games alone and Gymnasium's vectors: steps a second.
 
-    jaxrl bench nethack_pool [--games 16 64 256 1024] [--repeats 5]
+    jaxrl bench nethack_pool [--games 16 64 256 1024] [--workers 2] [--repeats 5]
 
-All candidates play the same task with the same keys and uniform random actions, on two worker
+All candidates play the same task with the same keys and uniform random actions, on as many worker
 processes (`AsyncVectorEnv` has a process a game), in turns. Writes docs/results/nethack_pool.{json,md}.
 """
 
@@ -27,7 +27,7 @@ from envs.host.pool import Pool
 
 TASK, LEVEL = "NetHackScore-v0", "MiniHack-MultiRoom-N6-Lava-v0"
 KEYS = ("glyphs", "blstats", "message")
-WORKERS, BANK = 2, 256
+BANK = 256
 MOST = 256  # games of every candidate; with more of them only the jitted scans fit
 ACTIONS, TURNS = 23, 20  # of the task; `blstats` index of the game's clock
 
@@ -78,12 +78,13 @@ def _alone(pipe: Any, module: str, name: str, games: int, seed: int) -> None:
 class Alone:
     """`_alone` in as many processes as the pool has workers."""
 
-    def __init__(self, module: str, name: str, games: int):
+    def __init__(self, module: str, name: str, games: int, workers: int):
         context = multiprocessing.get_context("spawn")
         self.pipes, self.processes = [], []
-        for worker in range(WORKERS):
+        for worker in range(workers):
             ours, theirs = context.Pipe()
-            arguments = (theirs, module, name, games // WORKERS, worker)
+            own = len(range(worker, games, workers))
+            arguments = (theirs, module, name, own, worker)
             process = context.Process(target=_alone, args=arguments, daemon=True)
             process.start()
             self.pipes.append(ours)
@@ -161,9 +162,9 @@ def _vector(games: int) -> tuple[Callable[[int], Any], Any]:
 class PufferLib:
     """`_pufferlib` in a process of its own."""
 
-    def __init__(self, python: str, games: int):
+    def __init__(self, python: str, games: int, workers: int):
         script = Path(__file__).with_name("_pufferlib.py")
-        arguments = [TASK, ",".join(KEYS), str(games), str(WORKERS), str(ACTIONS)]
+        arguments = [TASK, ",".join(KEYS), str(games), str(workers), str(ACTIONS)]
         self.process = subprocess.Popen(
             [python, str(script), *arguments],
             stdin=subprocess.PIPE,
@@ -189,8 +190,8 @@ class PufferLib:
         self.process.communicate()
 
 
-def _make(name: str, **options: Any) -> tuple[Any, Any]:
-    return envs.make(name, keys=KEYS, workers=WORKERS, **options)
+def _make(name: str, workers: int, **options: Any) -> tuple[Any, Any]:
+    return envs.make(name, keys=KEYS, workers=workers, **options)
 
 
 def _turns(pool: Pool) -> float:
@@ -216,10 +217,12 @@ def main(argv: list[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--games", type=int, nargs="+", default=[16, 64, 256, 1024])
+    parser.add_argument("--workers", type=int, default=2, help="processes of every candidate")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--vector-most", type=int, default=64, help="games for AsyncVectorEnv")
     parser.add_argument("--pufferlib-python", help="interpreter that has pufferlib 1.0.1 and nle")
     chosen = parser.parse_args(argv)
+    workers = chosen.workers
     rows: list[list[str]] = []
     data: dict[str, Any] = {}
 
@@ -243,7 +246,7 @@ def main(argv: list[str] | None = None) -> None:
         made, pools = {}, {}
         for share, label in ((False, ""), (True, ", shared pages")):
             start = time.perf_counter()
-            env, params = _make(TASK, share_pages=share)
+            env, params = _make(TASK, workers, share_pages=share)
             made[share], pool = env, env.unwrapped.pool
             pools[share] = pool
             before = sum(m["private"] for m in pool.memory())
@@ -253,13 +256,13 @@ def main(argv: list[str] | None = None) -> None:
             data[f"memory/{games}{label}"] = each
             if whole:
                 runs[f"pool{label}"] = _pool(pool, games, ACTIONS)
-        plain: dict[str, Any] = {"the games alone": Alone("nethack", TASK, games)}
+        plain: dict[str, Any] = {"the games alone": Alone("nethack", TASK, games, workers)}
         if whole:
-            plain["NLE's Gymnasium class, alone"] = Alone("nle", TASK, games)
+            plain["NLE's Gymnasium class, alone"] = Alone("nle", TASK, games, workers)
         runs = {**{name: alone.run for name, alone in plain.items()}, **runs}
         vector = None
         if chosen.pufferlib_python and whole:
-            peer = PufferLib(chosen.pufferlib_python, games)
+            peer = PufferLib(chosen.pufferlib_python, games, workers)
             runs["PufferLib"], plain["PufferLib"] = peer.run, peer
             data["pufferlib"] = peer.version
         if games <= chosen.vector_most:
@@ -274,8 +277,8 @@ def main(argv: list[str] | None = None) -> None:
         for env in made.values():
             env.unwrapped.close()
 
-    env, params = _make(LEVEL, bank=BANK)
-    alone, nle = Alone("minihack", LEVEL, 16), Alone("nle", LEVEL, 16)
+    env, params = _make(LEVEL, workers, bank=BANK)
+    alone, nle = (Alone(module, LEVEL, 16, workers) for module in ("minihack", "nle"))
     runs = {"the games alone": alone.run, "MiniHack's own class, alone": nle.run}
     fill = _pool(env.unwrapped.pool, 16, 8)
     fill(400)  # the bank
@@ -289,7 +292,7 @@ def main(argv: list[str] | None = None) -> None:
 
     startup = {g: data[f"startup/{g}"] for g in chosen.games}
     notes = [
-        f"Uniform random actions, keys {', '.join(KEYS)}, {WORKERS} worker processes; candidates in "
+        f"Uniform random actions, keys {', '.join(KEYS)}, {workers} worker processes; candidates in "
         f"turns, {chosen.repeats} repeats, medians; the last column is taken within a turn.",
         "'The games alone' are the same games in as many processes, stepped in a Python loop with no "
         "pool, no callback and no copies.",
@@ -310,6 +313,7 @@ def main(argv: list[str] | None = None) -> None:
         f"MultiRoom's maps come from a bank of {BANK} levels, compiled before the clock started, for "
         "all but MiniHack's own class.",
     ]
+    data["workers"] = workers
     header = ["task", "games", "", "steps/s", "slowest", "of the games alone"]
     write("nethack_pool", "NetHack through the host pool", header, rows, " ".join(notes), data)
 

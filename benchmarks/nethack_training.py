@@ -159,10 +159,10 @@ def main(argv: list[str] | None = None) -> None:
             "E3B",
         ],
         rows=rows,
-        notes="PPO with a GRU of 128 on NetHackScore-v0, an update of 64 steps a game; two worker "
-        "processes on the cores that learn, too. 'turns': halves of the games take turns with the "
-        "policy. Milliseconds of an update by difference of medians: random play in a jitted scan, what "
-        "the policy adds to it, what learning adds, what E3B adds. "
+        notes="PPO with a GRU of 128 on NetHackScore-v0, an update of 64 steps a game; a worker process "
+        "for each core, which learn, too, where there is no other device. 'turns': halves of the games "
+        "take turns with the policy. Milliseconds of an update by difference of medians: random play in "
+        "a jitted scan, what the policy adds to it, what learning adds, what E3B adds. "
         f"{options.repeats} interleaved repeats, medians (min to max).",
         data={"length": LENGTH, "ratios": ratios, "seconds": data},
     )

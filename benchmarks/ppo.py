@@ -85,12 +85,13 @@ def main(argv: list[str] | None = None) -> None:
     """Measures, prints and writes the table."""
     parser = argparse.ArgumentParser(prog="jaxrl bench ppo", description=__doc__)
     parser.add_argument("--rejax-python", default=None, help="interpreter that has rejax 0.1.3")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[8], help="in one program, each")
     parser.add_argument("--repeats", type=int, default=7)
     options = parser.parse_args(argv)
     steps = SETTINGS["total_steps"]
-    cpu_devices.configure(8)
+    cpu_devices.configure(max(options.seeds))
 
-    candidates: dict[str, Callable[[], Any]] = {"one": ours(1), "eight": ours(8)}
+    candidates: dict[str, Callable[[], Any]] = {f"{n}": ours(n) for n in (1, *options.seeds)}
     peer_seconds: list[float] = []
     if options.rejax_python:
         rejax = Rejax(options.rejax_python)
@@ -106,15 +107,16 @@ def main(argv: list[str] | None = None) -> None:
         if ratio is not None:
             ratios[name] = _harness.spread(ratio)
             shown = _harness.show_ratio(ratios[name])
-        rows.append([name, f"{_harness.spread(rates)['median'] / 1e3:.0f} k", shown])
+        rows.append([name, f"{_harness.spread(rates)['median'] / 1e3:,.0f} k", shown])
 
-    row("one seed", [steps / t for t in times["one"]], None)
-    ratio = [8 * a / b for a, b in zip(times["one"], times["eight"], strict=True)]
-    eight = [8 * steps / t for t in times["eight"]]
-    row("eight seeds by vmap; ratio to eight runs of one", eight, ratio)
+    row("one seed", [steps / t for t in times["1"]], None)
+    for seeds in options.seeds:
+        pairs = list(zip(times["1"], times[f"{seeds}"], strict=True))
+        name = f"{seeds} seeds by vmap; ratio to {seeds} runs of one"
+        row(name, [seeds * steps / b for _, b in pairs], [seeds * a / b for a, b in pairs])
     if options.rejax_python:
         seconds = peer_seconds[-options.repeats :]  # the peer's own clock: no pipe, no evaluation
-        ratio = [b / a for a, b in zip(times["one"], seconds, strict=True)]
+        ratio = [b / a for a, b in zip(times["1"], seconds, strict=True)]
         row("rejax, one seed; ratio of ours to it", [steps / t for t in seconds], ratio)
     for line in rows:
         print(" | ".join(line))

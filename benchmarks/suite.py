@@ -55,13 +55,24 @@ def ratios(record: Any, where: tuple[str, ...] = (), inside: bool = False) -> It
                 yield from ratios(item, (*where[:-1], label), inside)
 
 
+def _records(name: str, folder: Path) -> list[Any]:
+    """Numbers of a benchmark in a folder and those under it."""
+    return [json.loads(path.read_text()) for path in sorted(folder.rglob(f"{name}.json"))]
+
+
 def compared(name: str, folder: Path, committed: Path = _harness.COMMITTED) -> list[list[Any]]:
-    """Rows of ratio, its spread now, its committed spread, and the one's median over the other's."""
-    found = sorted(folder.rglob(f"{name}.json"))
-    before = sorted(committed.rglob(f"{name}.json"))
-    if not found or not before:
+    """Rows of ratio, its spread now, its committed spread, and the one's median over the other's.
+
+    Compared with what was committed of the same kind of device; no rows if there is no such.
+    """
+    found = _records(name, folder)
+    if not found:
         return []
-    now, then = (dict(ratios(json.loads(paths[0].read_text()))) for paths in (found, before))
+    kind = found[0]["machine"]["device_kind"]
+    before = [r for r in _records(name, committed) if r["machine"]["device_kind"] == kind]
+    if not before:
+        return []
+    now, then = (dict(ratios(records[0])) for records in (found, before))
     return [
         [f"{name}: {what}", spread, then[what], spread["median"] / then[what]["median"]]
         for what, spread in now.items()

@@ -8,6 +8,7 @@ from benchmarks import _harness, suite
 
 RECORD = {
     "benchmark": "x",
+    "machine": {"device_kind": "cpu"},
     "seconds": {"a": [1.0, 2.0]},
     "results": [
         {
@@ -29,7 +30,7 @@ def test_ratios_are_found_wherever_they_are():
 
 def test_every_committed_benchmark_of_the_suite_has_ratios_to_compare_with():
     for name in ("environments", "e3b_update", "nethack_pool"):
-        (path,) = _harness.COMMITTED.rglob(f"{name}.json")
+        path = _harness.COMMITTED / f"{name}.json"
         assert dict(suite.ratios(json.loads(path.read_text()))), name
 
 
@@ -44,6 +45,9 @@ def test_what_got_slower_is_said(tmp_path):
     changes = {name: change for name, _, _, change in rows}
     assert changes.pop("x: dim 128") == 0.25 and set(changes.values()) == {1.0}
     assert suite.compared("y", tmp_path / "now", tmp_path / "then") == []
+    other = {**RECORD, "machine": {"device_kind": "another"}}
+    (tmp_path / "then" / "x.json").write_text(json.dumps(other))
+    assert suite.compared("x", tmp_path / "now", tmp_path / "then") == []
 
 
 def test_runs_benchmarks_and_writes_one_page(tmp_path, monkeypatch, capsys):

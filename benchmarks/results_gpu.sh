@@ -1,0 +1,21 @@
+#!/bin/sh
+# The tables behind docs/results/<device>: every benchmark that an accelerator changes. Some seven minutes
+# on one H100 with 16 cores. Run from the repository's root: `sh benchmarks/results_gpu.sh h100`.
+set -e
+out=docs/results/${1:?a folder for the device, such as h100}
+levels="Empty-8x8 DoorKey-8x8 FourRooms MultiRoom-N6 KeyCorridorS3R3"
+bench() {  # into a folder of its own
+  mkdir -p "$out/$1"
+  JAXRL_BENCH_RESULTS="$out/$1"; export JAXRL_BENCH_RESULTS; shift
+  .venv/bin/jaxrl bench "$@"
+}
+bench . environments --levels $levels --seconds 0.2
+bench large environments --levels $levels --envs 32768 --seconds 0.2
+bench . ppo --seeds 8 128 1024 --repeats 3
+bench . bonus_cost --repeats 3
+bench large bonus_cost --num-envs 1024 --repeats 3
+bench . e3b_update --repeats 3
+bench large e3b_update --envs 1024 --dims 64 128 256 512 --repeats 3
+bench . nethack_training --games 64 256 --repeats 3
+bench two-workers nethack_pool --games 16 64 --workers 2 --vector-most 16 --repeats 3
+bench . nethack_pool --games 256 1024 --workers 14 --vector-most 0 --repeats 3
