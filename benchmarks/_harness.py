@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -74,6 +76,13 @@ def environment() -> dict[str, Any]:
     }
 
 
+def command(name: str) -> str:
+    """What was typed to get this benchmark, as `jaxrl bench` takes it."""
+    given = sys.argv[1:]
+    given = given[2:] if given[:1] == ["bench"] else given
+    return shlex.join(["jaxrl", "bench", name, *given])
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table; columns after the first are aligned to the right."""
     lines = ["| " + " | ".join(header) + " |"]
@@ -116,7 +125,7 @@ def write(
         "",
         f"Machine: {where['machine']['cpu']}, {cores} cores, {where['machine']['device_kind']}; "
         f"one-minute load {where['load_average']} at the end. {versions}. "
-        f"Command: `jaxrl bench {name}`.",
+        f"Command: `{command(name)}`.",
         "",
     ]
     (folder / f"{name}.md").write_text("\n".join(lines))

@@ -10,6 +10,31 @@ from jaxrl_suite import evaluation
 # name: return of an episode that succeeds, mean return of a good policy
 CONTROL = {"MountainCar-v0": (-199.5, -130.0), "Acrobot-v1": (-499.5, -120.0)}
 
+# DQN's, after the settings of RL Baselines3 Zoo for these tasks: the suite's defaults solve neither
+DQN: dict[str, dict[str, Any]] = {
+    "Acrobot-v1": {
+        "gradient_steps": 32,
+        "batch_size": 128,
+        "widths": (256, 256),
+        "learning_rate": 6.3e-4,
+        "target_every": 250,
+        "warmup": 0,
+        "epsilon_end": 0.1,
+        "epsilon_steps": 0.12,
+    },
+    "MountainCar-v0": {
+        "gradient_steps": 16,
+        "batch_size": 128,
+        "widths": (256, 256),
+        "capacity": 10_000,
+        "learning_rate": 4e-3,
+        "discount": 0.98,
+        "target_every": 300,
+        "epsilon_end": 0.07,
+        "epsilon_steps": 0.2,
+    },
+}
+
 # Neural-E3's settings in mazes, which are the same in every episode: small models, as boards are large;
 # plans drawn from many, as the models soon agree everywhere but in a few places
 MAZE: dict[str, Any] = {

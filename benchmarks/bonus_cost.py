@@ -58,16 +58,18 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="jaxrl bench bonus_cost", description=__doc__)
     parser.add_argument("--env", default="MultiRoom-N4-S5")
     parser.add_argument("--features", type=int, default=128, help="size of an embedding")
+    parser.add_argument("--bonuses", nargs="+", default=BONUSES[1:], help="beside none")
     parser.add_argument("--num-envs", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args(argv)
 
     task = options.env, options.features, options.num_envs
-    made = {name: training(name, *task) for name in BONUSES}
+    bonuses = ["none", *options.bonuses]
+    made = {name: training(name, *task) for name in bonuses}
     steps = made["none"][1]
     times = _harness.interleave({name: run for name, (run, _) in made.items()}, options.repeats)
     rows, ratios = [], {}
-    for name in BONUSES:
+    for name in bonuses:
         ratio = [t / none - 1 for t, none in zip(times[name], times["none"], strict=True)]
         speed = [none / t for t, none in zip(times[name], times["none"], strict=True)]
         ratios[f"{name}: speed that is left"] = _harness.spread(speed)

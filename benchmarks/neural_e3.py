@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -87,6 +86,7 @@ def agent(task: str, arm: str, budget: int, options: dict[str, Any]) -> tuple[An
     env, params = envs.make(f"{task}?time=True" if tasks.is_lock(task) else task)
     env = Watch(env, tasks.success(task))
     if arm in ("dqn", "double_dqn"):
+        options = tasks.DQN.get(task.partition("?")[0], {}) | options
         q_config = dqn.DQNConfig(**{"total_steps": budget, "double": arm != "dqn"} | options)
         return dqn.make(env, params, q_config), q_config.num_envs
     bonus_options = catalog.Options(bonus="rnd", coefficient=options.pop("coefficient", 0.1))
@@ -146,7 +146,7 @@ def run(
             "task": task,
             "arm": arm,
             "options": options,
-            "command": " ".join(["jaxrl bench neural_e3", *sys.argv[1:][-12:]]),
+            "command": _harness.command("neural_e3"),
             **_harness.environment(),
             "seconds": round(time.time() - started, 1),
             "steps": steps,

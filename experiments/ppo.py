@@ -59,8 +59,8 @@ class Config(catalog.Options, Task):
       total_steps: environment steps of one seed.
       num_envs: N, environments stepped side by side.
       rollout_length: T, steps of each between two updates.
-      take_turns: one half of the games on the host plays while the policy looks at the other; None
-        does so where an accelerator runs the policy.
+      take_turns: one half of the games on the host plays while the policy looks at the other; see
+        `docs/results/nethack_training.md`.
       epochs: passes over a rollout.
       minibatches: parts of a rollout per pass.
       learning_rate: of Adam.
@@ -92,7 +92,7 @@ class Config(catalog.Options, Task):
     total_steps: int | None = None
     num_envs: int | None = None
     rollout_length: int | None = None
-    take_turns: bool | None = None
+    take_turns: bool = False
     epochs: int | None = None
     minibatches: int | None = None
     learning_rate: float | None = None

@@ -77,20 +77,16 @@ def start(
     return Acting(fresh, env_state, observation, jnp.ones(num_envs, bool), carry)
 
 
-def turns(env: Environment, num_envs: int, wanted: bool | None) -> bool:
-    """Whether halves of the environments take turns.
-
-    None does so where they can and an accelerator runs the policy. On a CPU whose cores all play
-    games there is nothing to gain: the policy takes its time from the games then.
+def turns(env: Environment, num_envs: int, wanted: bool) -> bool:
+    """Whether halves of the environments take turns: if that is wanted.
 
     Raises:
-      ConfigError: where they are wanted and cannot.
+      ConfigError: where it is wanted and they cannot.
     """
-    able = wrappers.sends(env) and num_envs % 2 == 0
-    if wanted and not able:
+    if wanted and not (wrappers.sends(env) and num_envs % 2 == 0):
         why = "num_envs is odd" if num_envs % 2 else f"{env.name} is not played on the host"
-        raise ConfigError("take_turns", wanted, f"None or False, as {why}")
-    return able and jax.default_backend() != "cpu" if wanted is None else wanted
+        raise ConfigError("take_turns", wanted, f"False, as {why}")
+    return wanted
 
 
 def policy_of(

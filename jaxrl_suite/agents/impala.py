@@ -40,8 +40,8 @@ class IMPALAConfig(networks.Options):
       total_steps: environment steps of one seed.
       num_envs: N, environments stepped side by side.
       rollout_length: T, steps of each between two updates.
-      take_turns: one half of the games on the host plays while the policy looks at the other; None
-        does so where an accelerator runs the policy.
+      take_turns: one half of the games on the host plays while the policy looks at the other; see
+        `docs/results/nethack_training.md`.
       epochs: passes over a rollout.
       minibatches: parts of a rollout per pass, of whole environments.
       optimizer: "adam", or "rmsprop" as in IMPALA.
@@ -64,7 +64,7 @@ class IMPALAConfig(networks.Options):
     total_steps: int = 1_000_000
     num_envs: int = 64
     rollout_length: int = 32
-    take_turns: bool | None = None
+    take_turns: bool = False
     epochs: int = 2
     minibatches: int = 4
     optimizer: str = "adam"

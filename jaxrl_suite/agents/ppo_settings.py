@@ -20,8 +20,8 @@ class PPOConfig(networks.Options):
       total_steps: environment steps of one seed.
       num_envs: N, environments stepped side by side.
       rollout_length: T, steps of each between two updates.
-      take_turns: one half of the games on the host plays while the policy looks at the other; None
-        does so where an accelerator runs the policy.
+      take_turns: one half of the games on the host plays while the policy looks at the other; see
+        `docs/results/nethack_training.md`.
       epochs: passes over a rollout.
       minibatches: parts of a rollout per pass.
       learning_rate: of Adam.
@@ -47,7 +47,7 @@ class PPOConfig(networks.Options):
     total_steps: int = 500_000
     num_envs: int = 64
     rollout_length: int = 64
-    take_turns: bool | None = None
+    take_turns: bool = False
     epochs: int = 4
     minibatches: int = 4
     learning_rate: float = 5e-4

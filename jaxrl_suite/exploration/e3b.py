@@ -201,7 +201,10 @@ def _block(state, phi, resets, first=None):
     # 1, until embeddings are so long that rounding could make the matrix indefinite
     rounding = 8.0 * jnp.finfo(jnp.float32).eps * jnp.sum(phi**2, axis=1) / ridge
     identity = 1.0 + jnp.maximum(rounding - 0.1, 0.0)
-    factor, inverse_factor = _cholesky(k + jnp.diag(identity))
+    # halves are many small kernels, so accelerators take their library's batched factorisation
+    factor, inverse_factor = jax.lax.platform_dependent(
+        k + jnp.diag(identity), cpu=_cholesky, default=_library_cholesky
+    )
     # L_tt^2 - 1 without the subtraction of 1, which would lose the digits of small bonuses
     bonuses = jnp.maximum(diagonal - jnp.sum(jnp.tril(factor, -1) ** 2, axis=1), 0.0)
     last = episode == episode[-1]
@@ -235,6 +238,14 @@ def _cholesky(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
         return jnp.concatenate([top, jnp.concatenate([b, c], axis=1)])
 
     return join(upper, corner, lower), join(upper_inverse, below, lower_inverse)
+
+
+def _library_cholesky(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """`_cholesky` by two calls of the device's linear algebra."""
+    factor = jax.lax.linalg.cholesky(matrix)
+    identity = jnp.eye(matrix.shape[-1], dtype=matrix.dtype)
+    inverse = jax.lax.linalg.triangular_solve(factor, identity, left_side=True, lower=True)
+    return factor, inverse
 
 
 def _cholesky_by_columns(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -156,6 +156,21 @@ def test_thousands_of_steps_in_float32(dim, kind, reset_rate):
     assert np.array_equal(after, after.T) or np.max(np.abs(after - after.T)) < 1e-5
 
 
+def test_accelerators_factorise_by_their_library():
+    root = np.random.default_rng(0).normal(size=(16, 16))
+    matrix = np.eye(16) + root @ root.T / 16
+    lower = np.linalg.cholesky(matrix)
+    for factorise in (e3b._cholesky, e3b._library_cholesky):
+        factor, inverse = factorise(jnp.asarray(matrix, jnp.float32))
+        np.testing.assert_allclose(factor, lower, atol=1e-6)
+        np.testing.assert_allclose(inverse, np.linalg.inv(lower), atol=1e-6)
+    arguments = e3b.init(64, RIDGE), jnp.zeros((16, 64)), jnp.zeros(16, bool)
+    for platform, calls in (("cpu", False), ("cuda", True)):
+        traced = jax.jit(e3b.update_block).trace(*arguments)
+        text = traced.lower(lowering_platforms=(platform,)).as_text()
+        assert ("cholesky" in text or "potrf" in text) == calls, platform
+
+
 @pytest.mark.parametrize("scale", [1e-6, 300.0])
 def test_extreme_embeddings_stay_finite_and_positive(scale):
     rng = np.random.default_rng(3)

@@ -160,7 +160,7 @@ def test_nested_observations_and_errors_in_a_step(odd):
         observation, state, *_ = env.step(jax.random.key(0), state, jnp.int32(1), params)
     assert int(observation["a/b"]) == 1
     with pytest.raises(Exception, match="broken on purpose") as error:
-        env.step(jax.random.key(0), state, jnp.int32(0), params)
+        jax.block_until_ready(env.step(jax.random.key(0), state, jnp.int32(0), params))
     assert "in step 2 of its episode; environment 0, episode 0" in str(error.value)
     env.unwrapped.close()
 
