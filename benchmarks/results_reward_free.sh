@@ -1,5 +1,5 @@
 #!/bin/sh
-# The runs behind docs/results/reward_free-*: an hour of one core. Run from the repository's root.
+# The runs behind docs/results/reward_free-*: two hours of one core. Run from the repository's root.
 set -e
 rooms=runs/results/free-rooms  # what has finished is not run again
 [ -d "$rooms/cells" ] || .venv/bin/jaxrl sweep reward_free --seeds 3 --bonus-share 0.25 --out "$rooms" \
@@ -8,7 +8,7 @@ rooms=runs/results/free-rooms  # what has finished is not run again
 for bonus in e3b rnd noveld first_position none; do
   out=runs/results/free-pictures-$bonus
   [ -f "$out/summary.json" ] || .venv/bin/jaxrl run reward_free --seeds 3 --bonus-share 0.25 --out "$out" \
-    --env "RaycastMaze-7x7?goal=False" --core gru --total-steps 100000 --bonus "$bonus"
+    --env "RaycastMaze-7x7?goal=False" --core gru --total-steps 400000 --bonus "$bonus"
 done
 
 .venv/bin/jaxrl report $rooms/cells/* --metric episode_return --out docs/results/reward_free-rooms
