@@ -18,7 +18,7 @@ run StochasticLock-H10 double_dqn 100000 20
 SEEDS=10
 car="MountainCar-v0?scaled=True" acrobot="Acrobot-v1?scaled=True"
 run "$car" neural_e3 18000 9
-SEEDS=5 run "$car" double_dqn 120000 20
+(SEEDS=5; run "$car" double_dqn 120000 20)
 run "$car" ppo_rnd 200000 10 coefficient=1  # the committed run was cut at 136,192
 for maze in Maze-5 Maze-10; do
   task="$maze?fixed=True" steps=3000
