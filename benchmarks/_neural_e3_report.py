@@ -135,7 +135,8 @@ def report(runs: Path, out: Path) -> None:
         "policy that arrives. The return is that of evaluated episodes, which are not counted, every "
         "twentieth or so of the budget. `uniform` is Neural-E3 with random actions in the place of "
         "exploration. On locks DQN and PPO see the step of the episode, which Neural-E3's models and "
-        "DQN are told. ![curves](curves.png) ![exploration](exploration.png)",
+        "DQN are told; in Acrobot they see what is not scaled. ![curves](curves.png) "
+        "![exploration](exploration.png)",
         data={"runs": {task: list(arms.values()) for task, arms in found.items()}},
         folder=out,
     )
