@@ -92,7 +92,7 @@ class Config(catalog.Options, Task):
     total_steps: int | None = None
     num_envs: int | None = None
     rollout_length: int | None = None
-    take_turns: bool = False
+    take_turns: bool | None = None
     epochs: int | None = None
     minibatches: int | None = None
     learning_rate: float | None = None
