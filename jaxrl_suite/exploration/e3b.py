@@ -26,6 +26,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxrl_suite import linalg
 from jaxrl_suite.experiment import known
 
 METHODS = ("auto", "block", "scan")
@@ -242,10 +243,8 @@ def _cholesky(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 def _library_cholesky(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
     """`_cholesky` by two calls of the device's linear algebra."""
-    factor = jax.lax.linalg.cholesky(matrix)
-    identity = jnp.eye(matrix.shape[-1], dtype=matrix.dtype)
-    inverse = jax.lax.linalg.triangular_solve(factor, identity, left_side=True, lower=True)
-    return factor, inverse
+    factor = linalg.cholesky(matrix)
+    return factor, linalg.solve_lower(factor, jnp.eye(matrix.shape[-1], dtype=matrix.dtype))
 
 
 def _cholesky_by_columns(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
