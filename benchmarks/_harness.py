@@ -77,8 +77,8 @@ def environment() -> dict[str, Any]:
 
 
 def command(name: str) -> str:
-    """What was typed to get this benchmark, as `jaxrl bench` takes it."""
-    given = sys.argv[1:]
+    """What was typed to get this benchmark, as `jaxrl bench` takes it; PATH for absolute paths."""
+    given = ["PATH" if Path(argument).is_absolute() else argument for argument in sys.argv[1:]]
     given = given[2:] if given[:1] == ["bench"] else given
     return shlex.join(["jaxrl", "bench", name, *given])
 
