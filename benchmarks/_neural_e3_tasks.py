@@ -10,7 +10,8 @@ from jaxrl_suite import evaluation
 # name: return of an episode that succeeds, mean return of a good policy
 CONTROL = {"MountainCar-v0": (-199.5, -130.0), "Acrobot-v1": (-499.5, -120.0)}
 
-# DQN's, after the settings of RL Baselines3 Zoo for these tasks: the suite's defaults solve neither
+# DQN's, after the settings of RL Baselines3 Zoo for these tasks: the suite's defaults get nowhere. With
+# these it solves Acrobot, and finds MountainCar's goal without learning to get there
 DQN: dict[str, dict[str, Any]] = {
     "Acrobot-v1": {
         "gradient_steps": 32,

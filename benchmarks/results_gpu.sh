@@ -1,6 +1,6 @@
 #!/bin/sh
-# The tables behind docs/results/<device>: every benchmark that an accelerator changes. Some seven minutes
-# on one H100 with 16 cores. Run from the repository's root: `sh benchmarks/results_gpu.sh h100`.
+# The tables behind docs/results/<device>: every benchmark that an accelerator changes; most of the time goes
+# into compiling. Run from the repository's root: `sh benchmarks/results_gpu.sh h100`.
 set -e
 out=docs/results/${1:?a folder for the device, such as h100}
 levels="Empty-8x8 DoorKey-8x8 FourRooms MultiRoom-N6 KeyCorridorS3R3"
