@@ -31,7 +31,7 @@ from jaxrl_suite.landscape import complexity, curvature, networks, spin_glass
 KEPT = Path("runs/results/loss_surfaces")
 UPDATES = 20  # of 100 steps
 SPINS = [
-    *(Config(size=n, num_updates=UPDATES) for n in (10, 25, 50, 100)),
+    *(Config(size=n, num_updates=UPDATES) for n in (10, 25, 50, 100, 250)),
     *(Config(order=2, size=n, num_updates=UPDATES) for n in (10, 25, 50)),
     *(Config(order=4, size=n, num_updates=UPDATES) for n in (8, 14, 20)),
     *(Config(method="annealing", size=n, num_updates=UPDATES) for n in (10, 25, 50)),

@@ -107,10 +107,13 @@ def induction(rng: np.random.Generator) -> Story:
 
 def positions(rng: np.random.Generator) -> Story:
     """17: two facts about three shapes, eight questions "Is the red sphere below the pink square?" """
-    shapes = [SHAPES[i] for i in rng.permutation(4)[:3]]
-    shades = [SHADES[i] for i in rng.permutation(4)[:3]]
-    plain = rng.random(3) < 0.25
-    names = [s if p else f"{c} {s}" for s, c, p in zip(shapes, shades, plain, strict=True)]
+    kinds = [(shade, shape) for shape in SHAPES for shade in ("", *SHADES)]
+    while True:
+        chosen = [kinds[i] for i in rng.permutation(len(kinds))[:3]]
+        # "the square" must be the only one
+        if not any(a[1] == b[1] and "" in (a[0], b[0]) for a, b in permutations(chosen, 2)):
+            break
+    names = [f"{shade} {shape}".strip() for shade, shape in chosen]
     steps = list(RELATIONS.items())
 
     # a walk over the grid: each shape one step from the one before, none on another
@@ -131,9 +134,10 @@ def positions(rng: np.random.Generator) -> Story:
     for _ in range(8):
         a, b = (names[i] for i in rng.permutation(3)[:2])
         gap = (place[a][0] - place[b][0], place[a][1] - place[b][1])
-        relation = pick(rng, list(RELATIONS))
-        x, y = RELATIONS[relation]
-        answer = "yes" if gap[0] * x + gap[1] * y > 0 else "no"
+        # along an axis on which they differ: yes as often as no
+        along = {name: gap[0] * x + gap[1] * y for name, (x, y) in steps}
+        relation = pick(rng, [name for name, d in along.items() if d])
+        answer = "yes" if along[relation] > 0 else "no"
         ids = (1,) if {a, b} == set(names[:2]) else (2,) if {a, b} == set(names[1:]) else (1, 2)
         lines.append(Question(f"Is the {a} {relation} the {b}?", answer, ids))
     return lines
@@ -179,7 +183,11 @@ def path(rng: np.random.Generator) -> Story:
             links.append((room, direction, base))
         if len(place) < len(rooms):
             continue
-        ends = [(a, b) for a, b in permutations(rooms, 2) if len(_route(links, a, b)) == 2]
+        ends = [
+            (a, b)
+            for a, b in permutations(rooms, 2)
+            if len(_route(links, a, b)) == 2 and _between(place, a, b) == 1
+        ]
         if ends:
             break
     start, goal = pick(rng, ends)
@@ -196,6 +204,13 @@ def path(rng: np.random.Generator) -> Story:
     answer = ",".join(direction[0] for direction, _ in route)
     ids = tuple(at_line[i] for _, i in route)
     return [*lines, Question(f"How do you go from the {start} to the {goal}?", answer, ids)]
+
+
+def _between(place: dict[str, tuple[int, int]], a: str, b: str) -> int:
+    """Rooms next to both: of two, the way through either would be right."""
+    ways = [(place[a][0] + x, place[a][1] + y) for x, y in DIRECTIONS.values()]
+    near = [(place[b][0] + x, place[b][1] + y) for x, y in DIRECTIONS.values()]
+    return sum(at in ways and at in near for at in place.values())
 
 
 def _route(links: list[tuple[str, str, str]], start: str, goal: str) -> list[tuple[str, int]]:

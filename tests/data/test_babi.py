@@ -143,17 +143,12 @@ def solve_direction(told, question):
 def solve_path(told, question):
     start, goal = re.match(r"How do you go from the (\w+) to the (\w+)\?", question).groups()
     place = layout(told)
-    linked = {
-        frozenset(re.match(r"The (\w+) is \w+ of the (\w+)\.", text).groups()) for text in told
-    }
     found = [
         (one, two)
         for one, two in itertools.product(VECTORS, repeat=2)
-        for middle, at in place.items()
+        for at in place.values()
         if (at == place[start] + VECTORS[one]).all()
         and (place[goal] == at + VECTORS[two]).all()
-        and frozenset((start, middle)) in linked
-        and frozenset((middle, goal)) in linked
     ]
     assert len(found) == 1
     return ",".join(way[0] for way in found[0])
@@ -199,7 +194,10 @@ def solve_position(told, question):
                 place.setdefault(b, place[a] - steps[way])
     a, way, b = re.match(pattern, question[7:-1]).groups()
     axis = 0 if "left" in way or "right" in way else 1
-    return "yes" if (place[a] - place[b])[axis] * steps[way][axis] > 0 else "no"
+    gap = (place[a] - place[b])[axis]
+    assert gap != 0
+    assert all(sum(name.endswith(other) for name in place) == 1 for other in (a, b))
+    return "yes" if gap * steps[way][axis] > 0 else "no"
 
 
 def solve_size(told, question):
