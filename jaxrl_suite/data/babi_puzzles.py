@@ -17,8 +17,8 @@ NAMES = ("Gertrude", "Winona", "Jessica", "Emily")
 KINDS = ("swan", "lion", "frog", "rhino")
 COLORS = ("gray", "white", "yellow", "green")
 OWNERS = ("Lily", "Bernhard", "Greg", "Julius", "Brian")
-SHAPES = ("square", "rectangle", "triangle", "sphere")
-SHADES = ("red", "blue", "pink", "yellow")
+# those of the released stories; the published generator would draw from all colors and forms
+SHAPES = ("triangle", "pink rectangle", "blue square", "red square", "yellow square", "red sphere")
 RELATIONS = {
     "above": (0, 1),
     "below": (0, -1),
@@ -86,18 +86,22 @@ def deduction(rng: np.random.Generator) -> Story:
 
 
 def induction(rng: np.random.Generator) -> Story:
-    """16: "Lily is a swan. Lily is white. Greg is a swan. What color is Greg?" """
-    color = dict(zip(KINDS, (COLORS[i] for i in rng.permutation(4)), strict=True))
+    """16: "Lily is a swan. Lily is white. Greg is a swan. What color is Greg?"
+
+    As in the released stories what an animal is comes before its color, and kinds may share a color.
+    """
+    color = {kind: pick(rng, COLORS) for kind in KINDS}
     owners = [OWNERS[i] for i in rng.permutation(5)]
     asked, shown = owners[:2]
     kind = {name: pick(rng, KINDS) for name in owners}
     kind[asked] = kind[shown]
-    facts = [(name, what) for name in owners for what in ("kind", "color")]
-    facts.remove((asked, "color"))
+    # a name stands for its kind the first time, for its color the second
+    names = [name for name in owners for _ in range(1 + (name != asked))]
     lines: Story = []
-    at = {}
-    for i in rng.permutation(len(facts)):
-        name, what = facts[i]
+    at: dict[tuple[str, str], int] = {}
+    for i in rng.permutation(len(names)):
+        name = names[i]
+        what = "color" if (name, "kind") in at else "kind"
         text = f"a {kind[name]}" if what == "kind" else color[kind[name]]
         lines.append(f"{name} is {text}.")
         at[name, what] = len(lines)
@@ -107,13 +111,7 @@ def induction(rng: np.random.Generator) -> Story:
 
 def positions(rng: np.random.Generator) -> Story:
     """17: two facts about three shapes, eight questions "Is the red sphere below the pink square?" """
-    kinds = [(shade, shape) for shape in SHAPES for shade in ("", *SHADES)]
-    while True:
-        chosen = [kinds[i] for i in rng.permutation(len(kinds))[:3]]
-        # "the square" must be the only one
-        if not any(a[1] == b[1] and "" in (a[0], b[0]) for a, b in permutations(chosen, 2)):
-            break
-    names = [f"{shade} {shape}".strip() for shade, shape in chosen]
+    names = [SHAPES[i] for i in rng.permutation(len(SHAPES))[:3]]
     steps = list(RELATIONS.items())
 
     # a walk over the grid: each shape one step from the one before, none on another

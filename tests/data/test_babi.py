@@ -172,6 +172,8 @@ def solve_color(told, question):
     kind = dict(m.groups() for text in told if (m := re.match(r"(\w+) is a (\w+)\.", text)))
     color = dict(m.groups() for text in told if (m := re.match(r"(\w+) is (?!a )(\w+)\.", text)))
     assert name not in color
+    first = {other: next(i for i, text in enumerate(told) if text.startswith(other)) for other in kind}
+    assert all(" is a " in told[i] for i in first.values())
     (found,) = {color[other] for other in color if kind[other] == kind[name]}
     return found
 
