@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from scipy.optimize import curve_fit
 
 from benchmarks import _harness
 from experiments import loss_surfaces
@@ -200,6 +201,26 @@ def spins_row(config: Config, ends: Found) -> list[str]:
     ]
 
 
+def limit(spins: list[tuple[Config, Found]]) -> tuple[float, float, float]:
+    """Mean energy of endless systems by e + b N^-c through p = 3's sizes; 95% bootstrap of surfaces."""
+    found = [x for x in spins if x[0].order == 3 and x[0].method is None]
+    sizes = np.asarray([config.size for config, _ in found], float)
+    means = np.stack([ends["energy"].mean(1) for _, ends in found])
+    surfaces = means.shape[1]
+    error = means.std(1, ddof=1) / np.sqrt(surfaces)
+
+    def fit(values: np.ndarray) -> float:
+        first = (-1.6, 1.0, 0.6)
+        law = lambda n, e, b, c: e + b * n**-c  # noqa: E731
+        return float(curve_fit(law, sizes, values, first, error, maxfev=20_000)[0][0])
+
+    rng = np.random.default_rng(0)
+    picks = rng.integers(surfaces, size=(500, *means.shape))
+    drawn = [fit(np.take_along_axis(means, pick, 1).mean(1)) for pick in picks]
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return fit(means.mean(1)), float(low), float(high)
+
+
 def curvature_row(config: Config, ends: Found) -> list[str]:
     """Losses and indices of one width at one time."""
     epochs = config.num_updates * config.steps * config.batch_size / 1438
@@ -245,6 +266,7 @@ def main(argv: list[str] | None = None) -> None:
     for config in CONVERGED:
         long.append((config, compute(config, 1)))
         print(" | ".join(curvature_row(*long[-1])), flush=True)
+    end, low, high = limit(spins)
     folder = _harness.RESULTS / "loss_surfaces"
     folder.mkdir(parents=True, exist_ok=True)
     spins_figure(spins).savefig(folder / "spins.png", dpi=110)
@@ -288,6 +310,8 @@ def main(argv: list[str] | None = None) -> None:
         rows=[spins_row(*s) for s in spins],
         notes=f"{options.surfaces} surfaces a size, energies per spin. Index: "
         f"eigenvalues below -{TOLERANCE:g}. Slope: median length of the gradient over sqrt(N). "
+        f"Means at p = 3 follow e + b N^-c with e = {end:.3f} ({low:.3f} to {high:.3f}, 95% bootstrap "
+        f"over surfaces), where -E_infinity is {-complexity.threshold(3):.3f}. "
         "![spins](spins.png)\n\nNetworks of one hidden layer on digits, SGD of batches of 10, 50 "
         f"epochs, rate 0.1 / (1 + epochs); annealing: 10,000 proposals. Indices of the first three."
         f"\n\n{network_table}\n\n![networks](networks.png)\n\nConverging, at a constant rate of 0.1: "
