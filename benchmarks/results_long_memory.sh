@@ -9,7 +9,9 @@ run() {  # what has finished is not run again
 
 .venv/bin/jaxrl bench long_memory_solutions
 copy="--task copy --delay 500 --anneal-learning-rate --num-updates 120"
-add="--task addition --delay 750 --learning-rate 1e-4 --anneal-learning-rate --num-updates 100"
+# small weights at first: what is not marked adds up over 750 steps until the bias has learnt to cut it off
+add="--task addition --delay 750 --learning-rate 1e-4 --anneal-learning-rate --num-updates 240"
+add="$add --input-scale 0.01"
 run copy-expm $copy --core expm --learning-rate 1e-3
 run add-identity $add --core identity
 if [ -n "$FULL" ]; then

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import permutations
-
 import numpy as np
 
 from jaxrl_suite.data.babi import Question, Story
@@ -166,64 +164,40 @@ def sizes(rng: np.random.Generator) -> Story:
 
 
 def path(rng: np.random.Generator) -> Story:
-    """19: "How do you go from the kitchen to the garden?", two steps, five rooms told of."""
-    while True:
-        rooms = [ROOMS[i] for i in rng.permutation(len(ROOMS))]
-        place = {rooms[0]: (0, 0)}
-        links: list[tuple[str, str, str]] = []  # a is <direction> of b
-        for room in rooms[1:]:
-            base, direction = pick(rng, list(place)), pick(rng, list(DIRECTIONS))
-            step = DIRECTIONS[direction]
-            at = (place[base][0] + step[0], place[base][1] + step[1])
-            if at in place.values():
-                break
-            place[room] = at
-            links.append((room, direction, base))
-        if len(place) < len(rooms):
-            continue
-        ends = [
-            (a, b)
-            for a, b in permutations(rooms, 2)
-            if len(_route(links, a, b)) == 2 and _between(place, a, b) == 1
-        ]
-        if ends:
-            break
-    start, goal = pick(rng, ends)
-    route = _route(links, start, goal)
-    order = rng.permutation(len(links))
+    """19: "How do you go from the kitchen to the garden?": two steps, three rooms beside the way.
+
+    None of them makes another way of two steps, told of or not.
+    """
+    rooms = [ROOMS[i] for i in rng.permutation(len(ROOMS))]
+    start, middle, goal, *others = rooms
+    one, two = pick(rng, [(a, b) for a in DIRECTIONS for b in DIRECTIONS if a != OPPOSITE[b]])
+    place = {start: (0, 0), middle: DIRECTIONS[one]}
+    place[goal] = _beside(place[middle], two)
+    links = [(middle, one, start), (goal, two, middle)]  # a is <direction> of b
+    near = [{_beside(place[end], way) for way in DIRECTIONS} for end in (start, goal)]
+    taken = set(place.values()) | (near[0] & near[1])
+    for room in others:
+        base, direction = pick(
+            rng,
+            [(b, w) for b in rooms[:3] for w in DIRECTIONS if _beside(place[b], w) not in taken],
+        )
+        taken.add(_beside(place[base], direction))
+        links.append((room, direction, base))
     lines: Story = []
     at_line = {}
-    for i in order:
+    for i in rng.permutation(len(links)):
         a, direction, b = links[i]
         if rng.random() < 0.5:
             a, direction, b = b, OPPOSITE[direction], a
         lines.append(f"The {a} is {direction} of the {b}.")
         at_line[int(i)] = len(lines)
-    answer = ",".join(direction[0] for direction, _ in route)
-    ids = tuple(at_line[i] for _, i in route)
-    return [*lines, Question(f"How do you go from the {start} to the {goal}?", answer, ids)]
+    question = f"How do you go from the {start} to the {goal}?"
+    return [*lines, Question(question, f"{one[0]},{two[0]}", (at_line[0], at_line[1]))]
 
 
-def _between(place: dict[str, tuple[int, int]], a: str, b: str) -> int:
-    """Rooms next to both: of two, the way through either would be right."""
-    ways = [(place[a][0] + x, place[a][1] + y) for x, y in DIRECTIONS.values()]
-    near = [(place[b][0] + x, place[b][1] + y) for x, y in DIRECTIONS.values()]
-    return sum(at in ways and at in near for at in place.values())
-
-
-def _route(links: list[tuple[str, str, str]], start: str, goal: str) -> list[tuple[str, int]]:
-    """The only way, as directions and links: links make a tree."""
-    frontier: list[tuple[str, list[tuple[str, int]]]] = [(start, [])]
-    seen = {start}
-    for room, way in frontier:
-        if room == goal:
-            return way
-        for i, (a, direction, b) in enumerate(links):
-            for here, there, to in ((b, a, direction), (a, b, OPPOSITE[direction])):
-                if here == room and there not in seen:
-                    seen.add(there)
-                    frontier.append((there, [*way, (to, i)]))
-    raise AssertionError("links make a tree of all rooms")
+def _beside(at: tuple[int, int], direction: str) -> tuple[int, int]:
+    step = DIRECTIONS[direction]
+    return at[0] + step[0], at[1] + step[1]
 
 
 def motives(rng: np.random.Generator) -> Story:

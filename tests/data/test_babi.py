@@ -147,8 +147,7 @@ def solve_path(told, question):
         (one, two)
         for one, two in itertools.product(VECTORS, repeat=2)
         for at in place.values()
-        if (at == place[start] + VECTORS[one]).all()
-        and (place[goal] == at + VECTORS[two]).all()
+        if (at == place[start] + VECTORS[one]).all() and (place[goal] == at + VECTORS[two]).all()
     ]
     assert len(found) == 1
     return ",".join(way[0] for way in found[0])
@@ -172,7 +171,9 @@ def solve_color(told, question):
     kind = dict(m.groups() for text in told if (m := re.match(r"(\w+) is a (\w+)\.", text)))
     color = dict(m.groups() for text in told if (m := re.match(r"(\w+) is (?!a )(\w+)\.", text)))
     assert name not in color
-    first = {other: next(i for i, text in enumerate(told) if text.startswith(other)) for other in kind}
+    first = {
+        other: next(i for i, text in enumerate(told) if text.startswith(other)) for other in kind
+    }
     assert all(" is a " in told[i] for i in first.values())
     (found,) = {color[other] for other in color if kind[other] == kind[name]}
     return found
