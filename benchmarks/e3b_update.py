@@ -43,7 +43,7 @@ def candidate(method: str, dim: int, envs: int, steps: int, rollouts: int) -> Ca
     def run() -> Any:
         state = jax.tree.map(lambda x: jnp.broadcast_to(x, (envs, *x.shape)), e3b.init(dim, RIDGE))
         state, totals = jax.lax.scan(rollout, state, None, length=rollouts)
-        return totals, jnp.sum(state.inverse_covariance, axis=(1, 2))
+        return totals, jnp.sum(state.root, axis=(1, 2))
 
     return run
 

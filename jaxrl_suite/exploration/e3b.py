@@ -4,19 +4,19 @@ C_{t-1} = ridge I + sum of phi phi^T over the earlier steps of the episode (Hena
 2022, arXiv 2210.05805, equation 1). With one-hot embeddings b = 1 / (count + ridge): a count-based
 bonus for continuous features.
 
-`update` is the paper's rank-one step (Sherman-Morrison). `update_block` gives the same numbers for
-T steps at once. With Phi the [T, D] embeddings, W = Phi C_0^-1 and K = W Phi^T, one Cholesky
-factor I + K = L L^T holds every bonus: by the determinant lemma the leading minors grow by 1 + b_t,
-so b_t = L_tt^2 - 1; and by Woodbury's identity C_T^-1 = C_0^-1 - (L^-1 W)^T (L^-1 W). Where an
-episode begins inside the block, K is zero between episodes, W = Phi / ridge after the first reset
-(less a rank-one term where a first state is in C from the start), and only the last episode's rows
-enter the new inverse. The inverse is read and written once a block and not once a step, and the
-work is matrix products.
+What is kept is a root R with C^-1 = R^T R, so that rounding cannot make C^-1 indefinite, however
+long an episode is. `update` is the paper's rank-one step (Sherman-Morrison): with w = R phi and
+l = sqrt(1 + w^T w), R <- R - w w^T R / (l (1 + l)). `update_block` gives the same numbers for T
+steps at once. With Phi the [T, D] embeddings and W = Phi R^T, one Cholesky factor I + W W^T = L L^T
+holds every bonus: by the determinant lemma the leading minors grow by 1 + b_t, so b_t = L_tt^2 - 1;
+and R <- R - W^T (I + L)^-T L^-1 W R (Andrews, 1968). Where an episode begins inside the block, W W^T
+is zero between episodes, W = Phi / sqrt(ridge) after the first reset (less a rank-one term where a
+first state is in C from the start), and only the last episode's rows enter the new root. The root is
+read and written once a block and not once a step, and the work is matrix products.
 
 Rounding: float32 gives b to about 1e-7 |phi|^2 / ridge, absolute, so |phi|^2 / ridge should stay
 below 1e6 (a LayerNorm on phi sees to it). A state visited often has a bonus far below that scale;
-there the rank-one step adds up its rounding step by step, and blocks, which round once a block,
-come one to two orders of magnitude closer to float64.
+there the rank-one step adds up its rounding step by step, and blocks round once a block.
 """
 
 from __future__ import annotations
@@ -37,12 +37,17 @@ class EllipticalState(NamedTuple):
     """The ellipsoid of one episode.
 
     Attributes:
-      inverse_covariance: `[D, D]` float32, C^-1.
+      root: `[D, D]` float32, R with C^-1 = R^T R.
       ridge: `[]` float32, C = ridge I when an episode begins.
     """
 
-    inverse_covariance: jax.Array
+    root: jax.Array
     ridge: jax.Array
+
+    @property
+    def inverse_covariance(self) -> jax.Array:
+        """C^-1, `[..., D, D]` of states `[...]`."""
+        return jnp.matmul(jnp.swapaxes(self.root, -1, -2), self.root, precision="highest")
 
 
 def init(dim: int, ridge: float) -> EllipticalState:
@@ -60,7 +65,7 @@ def init(dim: int, ridge: float) -> EllipticalState:
     if known(ridge) and not ridge > 0:
         raise ValueError(f"ridge={ridge!r}: must be positive")
     scale = jnp.asarray(ridge, jnp.float32)
-    return EllipticalState(jnp.eye(dim, dtype=jnp.float32) / scale, scale)
+    return EllipticalState(jnp.eye(dim, dtype=jnp.float32) * jax.lax.rsqrt(scale), scale)
 
 
 def reset(
@@ -70,17 +75,23 @@ def reset(
 
     With `first`, `[D]`, the covariance begins as ridge I + first first^T.
     """
-    fresh = jnp.eye(state.inverse_covariance.shape[-1], dtype=jnp.float32) / state.ridge
+    fresh = jnp.eye(state.root.shape[-1], dtype=jnp.float32)
     if first is not None:
-        scale = state.ridge * (state.ridge + jnp.sum(first**2))
-        fresh = fresh - jnp.outer(first, first) / scale
-    return state._replace(inverse_covariance=jnp.where(where, fresh, state.inverse_covariance))
+        fresh = fresh - _shrink(jnp.sum(first**2) / state.ridge) / state.ridge * jnp.outer(
+            first, first
+        )
+    fresh = fresh * jax.lax.rsqrt(state.ridge)
+    return state._replace(root=jnp.where(where, fresh, state.root))
+
+
+def _shrink(b: jax.Array) -> jax.Array:
+    """c with (I - c w w^T)^2 = (I + w w^T)^-1, of b = w^T w."""
+    length = jnp.sqrt(1.0 + b)
+    return 1.0 / (length * (1.0 + length))
 
 
 def update(state: EllipticalState, embedding: jax.Array) -> tuple[jax.Array, EllipticalState]:
     """One step: the bonus of `embedding`, which then enters the covariance.
-
-    With u = C^-1 phi and b = phi^T u, the inverse becomes C^-1 - u u^T / (1 + b).
 
     Args:
       state: as from `init`.
@@ -89,11 +100,10 @@ def update(state: EllipticalState, embedding: jax.Array) -> tuple[jax.Array, Ell
     Returns:
       b, `[]` float32, and the new state.
     """
-    phi = embedding.astype(jnp.float32)
-    u = jnp.matmul(state.inverse_covariance, phi, precision="highest")
-    bonus = jnp.maximum(jnp.matmul(phi, u, precision="highest"), 0.0)
-    inverse = state.inverse_covariance - jnp.outer(u, u) / (1.0 + bonus)
-    return bonus, state._replace(inverse_covariance=inverse)
+    w = jnp.matmul(state.root, embedding.astype(jnp.float32), precision="highest")
+    bonus = jnp.sum(w**2)
+    row = jnp.matmul(w, state.root, precision="highest")
+    return bonus, state._replace(root=state.root - jnp.outer(_shrink(bonus) * w, row))
 
 
 def update_block(
@@ -123,7 +133,7 @@ def update_block(
     Raises:
       ValueError: for shapes that do not fit each other, or an unknown method.
     """
-    dim = state.inverse_covariance.shape[-1]
+    dim = state.root.shape[-1]
     if embeddings.ndim != 2 or embeddings.shape[1] != dim:
         raise ValueError(f"embeddings of shape {embeddings.shape}: must be [T, {dim}]")
     steps = embeddings.shape[0]
@@ -185,39 +195,40 @@ def _scan(state, embeddings, resets, first=None):
 
 
 def _block(state, phi, resets, first=None):
-    inverse, ridge = state
+    root, ridge = state
     episode = jnp.cumsum(resets.astype(jnp.int32))
-    fresh = phi / ridge
+    fresh = phi
     begun = None
     if first is not None:
         steps = jnp.arange(len(resets))
         begun = first[jnp.maximum(jax.lax.cummax(jnp.where(resets, steps, -1)), 0)]
-        share = jnp.sum(begun * phi, 1) / (ridge * (ridge + jnp.sum(begun**2, 1)))
+        share = jnp.sum(begun * phi, 1) * _shrink(jnp.sum(begun**2, 1) / ridge) / ridge
         fresh = fresh - share[:, None] * begun
-    old = jnp.matmul(phi, inverse, precision="highest")
-    w = jnp.where((episode == 0)[:, None], old, fresh)
-    k = jnp.matmul(w, phi.T, precision="highest")
+    old = jnp.matmul(phi, root.T, precision="highest")
+    w = jnp.where((episode == 0)[:, None], old, fresh * jax.lax.rsqrt(ridge))
+    k = jnp.matmul(w, w.T, precision="highest")
     k = jnp.where(episode[:, None] == episode[None, :], k, 0.0)
     diagonal = jnp.diagonal(k)
     # 1, until embeddings are so long that rounding could make the matrix indefinite
     rounding = 8.0 * jnp.finfo(jnp.float32).eps * jnp.sum(phi**2, axis=1) / ridge
     identity = 1.0 + jnp.maximum(rounding - 0.1, 0.0)
     # halves are many small kernels, so accelerators take their library's batched factorisation
-    factor, inverse_factor = jax.lax.platform_dependent(
-        k + jnp.diag(identity), cpu=_cholesky, default=_library_cholesky
+    factor, inverse_factor, inverse_sum = jax.lax.platform_dependent(
+        k + jnp.diag(identity), jnp.sqrt(identity), cpu=_cholesky, default=_library_cholesky
     )
     # L_tt^2 - 1 without the subtraction of 1, which would lose the digits of small bonuses
     bonuses = jnp.maximum(diagonal - jnp.sum(jnp.tril(factor, -1) ** 2, axis=1), 0.0)
-    last = episode == episode[-1]
-    y = jnp.matmul(inverse_factor, jnp.where(last[:, None], w, 0.0), precision="highest")
     start = None if begun is None else begun[-1]
-    base = reset(state, episode[-1] > 0, start).inverse_covariance
-    inverse = base - jnp.matmul(y.T, y, precision="highest")
-    return bonuses, state._replace(inverse_covariance=inverse)
+    base = reset(state, episode[-1] > 0, start).root
+    last = jnp.where((episode == episode[-1])[:, None], w, 0.0)
+    y = jnp.matmul(last, base, precision="highest")
+    y = jnp.matmul(inverse_factor, y, precision="highest")
+    y = jnp.matmul(inverse_sum.T, y, precision="highest")
+    return bonuses, state._replace(root=base - jnp.matmul(last.T, y, precision="highest"))
 
 
-def _cholesky(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """L and L^-1 of a positive definite `[T, T]`, T a power of two, by halves.
+def _cholesky(matrix: jax.Array, added: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """L, L^-1 and (diag(added) + L)^-1 of a positive definite `[T, T]`, T a power of two, by halves.
 
     [[A, B^T], [B, C]] has L = [[L_A, 0], [B L_A^-T, L_S]] with S = C - B A^-1 B^T. Not LAPACK's,
     whose batched form on a CPU waits inside XLA's thread pool: on two devices of one process at once
@@ -225,33 +236,43 @@ def _cholesky(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
     """
     size = matrix.shape[0]
     if size <= LEAF:
-        return _cholesky_by_columns(matrix)
+        return _cholesky_by_columns(matrix, added)
     half = size // 2
-    upper, upper_inverse = _cholesky(matrix[:half, :half])
-    corner = jnp.matmul(matrix[half:, :half], upper_inverse.T, precision="highest")
+    upper, *upper_inverses = _cholesky(matrix[:half, :half], added[:half])
+    corner = jnp.matmul(matrix[half:, :half], upper_inverses[0].T, precision="highest")
     rest = matrix[half:, half:] - jnp.matmul(corner, corner.T, precision="highest")
-    lower, lower_inverse = _cholesky(rest)
-    below = jnp.matmul(lower_inverse, corner, precision="highest")
-    below = -jnp.matmul(below, upper_inverse, precision="highest")
+    lower, *lower_inverses = _cholesky(rest, added[half:])
 
     def join(a: jax.Array, b: jax.Array, c: jax.Array) -> jax.Array:
         top = jnp.concatenate([a, jnp.zeros_like(a)], axis=1)
         return jnp.concatenate([top, jnp.concatenate([b, c], axis=1)])
 
-    return join(upper, corner, lower), join(upper_inverse, below, lower_inverse)
+    def inverse(a: jax.Array, c: jax.Array) -> jax.Array:
+        below = jnp.matmul(c, corner, precision="highest")
+        return join(a, -jnp.matmul(below, a, precision="highest"), c)
+
+    both = map(inverse, upper_inverses, lower_inverses)
+    return join(upper, corner, lower), *both
 
 
-def _library_cholesky(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """`_cholesky` by two calls of the device's linear algebra."""
+def _library_cholesky(
+    matrix: jax.Array, added: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """`_cholesky` by calls of the device's linear algebra."""
     factor = linalg.cholesky(matrix)
-    return factor, linalg.solve_lower(factor, jnp.eye(matrix.shape[-1], dtype=matrix.dtype))
+    identity = jnp.eye(matrix.shape[-1], dtype=matrix.dtype)
+    total = linalg.solve_lower(factor + jnp.diag(added), identity)
+    return factor, linalg.solve_lower(factor, identity), total
 
 
-def _cholesky_by_columns(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _cholesky_by_columns(
+    matrix: jax.Array, added: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     """`_cholesky` of a small matrix: Gaussian elimination on [matrix, I], a row at a time."""
     size = matrix.shape[0]
     rows = jnp.arange(size)
-    work = jnp.concatenate([matrix, jnp.eye(size, dtype=matrix.dtype)], axis=1)
+    identity = jnp.eye(size, dtype=matrix.dtype)
+    work = jnp.concatenate([matrix, identity], axis=1)
     pivots = []
     for j in range(size):
         pivot = work[j] * jax.lax.rsqrt(work[j, j])  # row j of [L^T, L^-1]
@@ -260,7 +281,13 @@ def _cholesky_by_columns(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
             work - jnp.where(rows > j, work[:, j] * jax.lax.rsqrt(work[j, j]), 0.0)[:, None] * pivot
         )
     both = jnp.stack(pivots)
-    return jnp.triu(both[:, :size]).T, jnp.tril(both[:, size:])
+    factor = jnp.triu(both[:, :size]).T
+    total = identity
+    for j in range(size):  # a row of diag(added) + L at a time
+        row = total[j] / (added[j] + factor[j, j])
+        total = jnp.where((rows == j)[:, None], row, total)
+        total = total - jnp.where(rows > j, factor[:, j], 0.0)[:, None] * row
+    return factor, jnp.tril(both[:, size:]), total
 
 
 def _power_of_two(n: int) -> int:

@@ -86,7 +86,7 @@ class E3BState(NamedTuple):
     """What E3B carries from rollout to rollout.
 
     Attributes:
-      ellipse: of each environment, `inverse_covariance` `[N, D, D]`.
+      ellipse: of each environment, `root` `[N, D, D]`.
       model: the encoder's `InverseState`; its parameters alone where it is random; () for "policy".
     """
 
