@@ -24,7 +24,7 @@ from typing import Any
 import envs
 from experiments.ppo import SWEEPABLE
 from jaxrl_suite.agents import impala, ppo
-from jaxrl_suite.experiment import ConfigError, Experiment, Spec
+from jaxrl_suite.experiment import ConfigError, Experiment, Spec, known
 from jaxrl_suite.exploration import catalog
 from jaxrl_suite.networks import nethack
 from jaxrl_suite.networks.actor_critic import ActorCritic
@@ -48,6 +48,15 @@ TASKS = {
     "labyrinth-big": "MiniHack-Labyrinth-Big-v0",
 }
 AGENTS = ("ppo", "impala")
+# of the network of vectors and grids; of PPO
+UNUSED = ("separate_critic", "activation", "use_mission")
+PPO_ONLY = (
+    "extrinsic",
+    "bootstrap_truncation",
+    "normalize_observations",
+    "normalize_rewards",
+    "clip_value",
+)
 PUBLISHED: dict[str, Any] = {
     "crop": 16,
     "channels": (16, 16, 16, 16, 8),
@@ -61,7 +70,7 @@ class Config(catalog.Options, ppo.PPOConfig):
     """The bonus's settings, PPO's, and the games'.
 
     Attributes:
-      agent: "ppo", or "impala" (V-trace targets; `normalize_rewards`, `clip_value` are PPO's alone).
+      agent: "ppo", or "impala" (V-trace targets; it refuses what is PPO's alone).
       rho_clip: V-trace's bound on the importance weights of the errors.
       trace_clip: its bound on the weights of the traces.
       clip: epsilon of the clipped objective; None with "impala" alone.
@@ -105,6 +114,11 @@ def build(config: Config) -> Experiment:
         raise ConfigError("agent", config.agent, f"one of {', '.join(AGENTS)}")
     if config.agent == "ppo" and config.clip is None:
         raise ConfigError("clip", None, "a number with agent=ppo")
+    for name in UNUSED + (PPO_ONLY if config.agent == "impala" else ()):
+        value, default = getattr(config, name), getattr(Config, name)
+        if not known(value) or value != default:
+            why = "agent=impala" if name in PPO_ONLY else "NetHack's encoder"
+            raise ConfigError(name, value, f"{default!r}: {why} has no use for it")
     try:
         env, params = envs.make(
             TASKS.get(config.env.lower(), config.env),

@@ -29,7 +29,7 @@ import jax
 import envs
 from experiments.ppo import SWEEPABLE
 from jaxrl_suite.agents import ppo
-from jaxrl_suite.experiment import ConfigError, Experiment, Spec
+from jaxrl_suite.experiment import ConfigError, Experiment, Spec, beside
 from jaxrl_suite.exploration import catalog
 
 
@@ -79,7 +79,14 @@ def build(config: Config) -> Experiment:
         found = on_contexts(config, state[0]).play
         return iter(()) if found is None else found(key, state[1])
 
-    return dataclasses.replace(example, init=init, update=update, evaluate=evaluate, play=play)
+    return dataclasses.replace(
+        example,
+        init=init,
+        update=update,
+        evaluate=evaluate,
+        play=play,
+        over_envs=beside(False, example.over_envs),
+    )
 
 
 def on_contexts(config: Config, context_seed: Any) -> Experiment:

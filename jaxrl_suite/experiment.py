@@ -80,6 +80,11 @@ class Experiment:
     over_envs: tuple[Any, int] | None = None
 
 
+def beside(more: Any, over_envs: tuple[Any, int] | None) -> tuple[Any, int] | None:
+    """`over_envs` of the state `(more, state)`, of that of `state` and a prefix of `more`."""
+    return None if over_envs is None else ((more, over_envs[0]), over_envs[1])
+
+
 @dataclasses.dataclass(frozen=True)
 class Spec:
     """A registered experiment: what `jaxrl run NAME` needs to know.

@@ -56,6 +56,19 @@ def test_trains_and_evaluates(options):
                              else result["return"]))  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"use_mission": True},
+        {"agent": "impala", "clip": None, "extrinsic": 0.0},
+        {"normalize_observations": True},
+    ],
+)
+def test_options_without_an_effect_are_refused(options):
+    with pytest.raises(ConfigError, match=f"^{list(options)[-1]}="):
+        script.build(dataclasses.replace(TINY, **options))
+
+
 def test_the_papers_tasks_exist():
     assert len(script.TASKS) == 16 and set(script.TASKS.values()) <= set(envs.registered())
 

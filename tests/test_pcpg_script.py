@@ -41,6 +41,8 @@ def test_bad_settings_are_named():
         pcpg.build(pcpg.Config(env="BidirectionalLok-H6"))
     with pytest.raises(ConfigError, match="^standardize=True"):
         pcpg.build(pcpg.Config(env="Maze-5", standardize=True))
+    with pytest.raises(ConfigError, match=r"^roll_in=0\.01: 0, or at least 0\.05"):
+        pcpg.build(pcpg.Config(roll_in=0.01, groups=10))
     assert experiment.get("pcpg") is pcpg.EXPERIMENT
 
 

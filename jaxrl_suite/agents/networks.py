@@ -24,7 +24,8 @@ class Options:
       core: recurrent core, "none" or one of `networks.recurrent.KINDS`: "gru", "lstm", a linear
         memory ("orthogonal", "identity", "cayley", "expm", "householder") or "entities".
       core_features: its size.
-      separate_critic: give the critic an encoder of its own; None does so for vectors only.
+      separate_critic: give the critic an encoder of its own; None does so for vectors
+        without a core only.
       activation: of vector encoders.
       use_mission: tell grid encoders the level's mission.
       log_std: initial logarithm of the deviation of continuous actions.
@@ -50,6 +51,9 @@ def check(options: Options) -> None:
     checks.at_least(options, 1, "core_features")
     checks.finite(options, "log_std")
     check_activation(options.activation)
+    if options.core != "none" and options.separate_critic:
+        right = f"None or False with core={options.core!r}, whose memory both share"
+        raise ConfigError("separate_critic", True, right)
 
 
 def check_activation(name: str) -> None:

@@ -22,10 +22,10 @@ from jaxrl_suite.agents import acting, networks, ppo_settings
 from jaxrl_suite.agents.acting import Acting
 from jaxrl_suite.agents.ppo_settings import PPOConfig as PPOConfig
 from jaxrl_suite.agents.ppo_settings import check as check
-from jaxrl_suite.experiment import Experiment
+from jaxrl_suite.experiment import ConfigError, Experiment
 from jaxrl_suite.exploration.bonus import Bonus, Transitions
 from jaxrl_suite.networks.actor_critic import ActorCritic
-from jaxrl_suite.networks.encoders import is_grid
+from jaxrl_suite.networks.encoders import is_vector
 from jaxrl_suite.networks.recurrent import initial_carry
 
 
@@ -90,7 +90,8 @@ def make(
     if network is None:
         network = networks.build(observation_space, action_space, config)
     recurrent = config.core != "none"
-    vector = not is_grid(observation_space)
+    if config.normalize_observations and not is_vector(observation_space):
+        raise ConfigError("normalize_observations", True, "False: observations are not vectors")
     num_envs, length = config.num_envs, config.rollout_length
     take_turns = acting.turns(env, num_envs, config.take_turns)
     num_updates = max(1, config.total_steps // (num_envs * length))
@@ -99,7 +100,7 @@ def make(
 
     def see(moments: Any, observation: Any) -> Any:
         """The observation as the network gets it."""
-        if config.normalize_observations and vector:
+        if config.normalize_observations:
             return normalize.standardize(moments, observation)
         return observation
 
@@ -122,7 +123,7 @@ def make(
         example = jax.tree.map(lambda x: x[None], (observation, first.reset))
         params = network.init(network_key, carry, *example)
         one = jax.tree.map(lambda x: x[0], observation)
-        moments = normalize.init(one) if config.normalize_observations and vector else ()
+        moments = normalize.init(one) if config.normalize_observations else ()
         bonus_state: Any = ()
         if bonus is not None:
             bonus_state = bonus.init(bonus_key, observation_space, action_space, num_envs)
@@ -239,7 +240,7 @@ def make(
         metrics |= loss_metrics | {"explained_variance": 1.0 - unexplained}
 
         moments = state.observation_moments
-        if config.normalize_observations and vector:
+        if config.normalize_observations:
             moments = normalize.update(moments, steps.observation)
         state = state._replace(
             params=params,

@@ -251,8 +251,8 @@ def _cholesky(matrix: jax.Array, added: jax.Array) -> tuple[jax.Array, jax.Array
         below = jnp.matmul(c, corner, precision="highest")
         return join(a, -jnp.matmul(below, a, precision="highest"), c)
 
-    both = map(inverse, upper_inverses, lower_inverses)
-    return join(upper, corner, lower), *both
+    first, second = map(inverse, upper_inverses, lower_inverses)
+    return join(upper, corner, lower), first, second
 
 
 def _library_cholesky(

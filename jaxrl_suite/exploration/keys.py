@@ -91,7 +91,8 @@ def hash_words(key: Any) -> jax.Array:
 def _words(x: jax.Array) -> jax.Array:
     x = jnp.asarray(x).reshape(-1)
     if jnp.issubdtype(x.dtype, jnp.floating):
-        x = jax.lax.bitcast_convert_type(x.astype(jnp.float32) + 0.0, jnp.uint32)  # -0 is 0
+        x = jnp.where(x == 0, 0.0, x.astype(jnp.float32))  # -0 is 0; a sum with 0 is folded away
+        x = jax.lax.bitcast_convert_type(x, jnp.uint32)
     return x.astype(jnp.uint32)
 
 

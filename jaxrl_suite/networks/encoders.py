@@ -154,6 +154,12 @@ def is_grid(space: spaces.Space) -> bool:
     return isinstance(space, spaces.Dict) and "image" in space.spaces
 
 
+def is_vector(space: spaces.Space) -> bool:
+    """Whether observations of `space` are vectors, or dictionaries of them."""
+    parts = space.spaces.values() if isinstance(space, spaces.Dict) else [space]
+    return all(isinstance(part, spaces.Box) and len(part.shape) <= 1 for part in parts)
+
+
 def encoder_for(
     space: spaces.Space,
     widths: tuple[int, ...] = (64, 64),

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
-from jaxrl_suite.experiment import Experiment, Spec, State
+from jaxrl_suite.experiment import Experiment, Spec, State, beside
 from jaxrl_suite.runner import finish, folder, hosts, loop
 from jaxrl_suite.runner.curves import Curves
 from jaxrl_suite.runner.errors import RunError
@@ -97,6 +97,7 @@ def batched(spec: Spec, configs: Sequence[Any]) -> Experiment:
         evaluate=None if first.evaluate is None else evaluate,
         play=None,
         cells=cells,
+        over_envs=beside(False, first.over_envs),
     )
 
 

@@ -33,7 +33,10 @@ def run(experiment, key, updates):
 def test_seeds_by_vmap_equal_single_runs(name, core_kind):
     env, params = envs.make(name, bank_size=4)
     config = dataclasses.replace(
-        SMALL, core=core_kind, normalize_observations=True, normalize_rewards=True
+        SMALL,
+        core=core_kind,
+        normalize_observations=core_kind != "gru",  # of vectors only
+        normalize_rewards=True,
     )
     experiment = ppo.make(env, params, config)
     keys = jax.random.split(jax.random.key(0), 2)
@@ -147,6 +150,14 @@ def test_bad_settings_are_refused_by_name(field, value):
     env, params = envs.make("CartPole-v1")
     with pytest.raises(ConfigError, match=field):
         ppo.make(env, params, dataclasses.replace(SMALL, **{field: value}))
+
+
+def test_settings_that_would_do_something_else_are_refused():
+    grid = envs.make("Empty-5x5")
+    with pytest.raises(ConfigError, match="^normalize_observations=True"):
+        ppo.make(*grid, dataclasses.replace(SMALL, normalize_observations=True))
+    with pytest.raises(ConfigError, match="^separate_critic=True"):
+        ppo.make(*grid, dataclasses.replace(SMALL, core="gru", separate_critic=True))
 
 
 def test_a_large_critic_gradient_leaves_a_separate_actor_alone():

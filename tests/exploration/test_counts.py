@@ -141,6 +141,12 @@ def test_a_long_episode_fills_a_quarter_of_the_table_without_mistakes():
         assert got[t] == seen[key]
 
 
+def test_zero_has_one_hash():
+    for run in (keys.hash_words, jax.jit(keys.hash_words)):
+        one, other = (np.asarray(run(jnp.asarray([zero, 1.0]))) for zero in (0.0, -0.0))
+        np.testing.assert_array_equal(one, other)
+
+
 def test_hashes_spread():
     grid = jnp.stack(jnp.meshgrid(jnp.arange(200), jnp.arange(200)), -1).reshape(-1, 2)
     hashes = np.asarray(jax.jit(jax.vmap(keys.hash_words))(grid))

@@ -69,6 +69,15 @@ for program in (one, both):
 image = states.acting.observation["image"]
 assert len(image.sharding.device_set) == 4 and image.addressable_shards[0].data.shape[:2] == (1, 4)
 jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), *found)
+# with contexts, and swept, a seed's state lies beside what it was built from
+from experiments import global_episodic
+from jaxrl_suite.runner import sweep
+small = global_episodic.Config(num_envs=8, rollout_length=4, minibatches=2, num_contexts=3)
+swept = sweep.batched(global_episodic.EXPERIMENT, [small, small])
+for experiment in (global_episodic.build(small), swept):
+    state = segment.Program(experiment, 0, 2, spread=True).init()
+    shapes = {x.sharding.shard_shape(x.shape)[:2] for x in jax.tree.leaves(state)}
+    assert (1, 4) in shapes
 experiment = ppo.make(*envs.make("Empty-5x5"), ppo.PPOConfig(num_envs=9, minibatches=3))
 try:
     segment.Program(experiment, 0, 2, spread=True)

@@ -219,7 +219,7 @@ def make(env: Environment, env_params: Any, config: FiniteConfig) -> Experiment:
             steps = jax.tree.map(lambda a, b: jnp.where(early, a, b), steps, planned)
             metrics["disagreement"] = value.mean()
         state = state._replace(data=replay.add(state.data, steps))
-        if config.explore == "models":
+        if config.explore == "models" or config.exploit == "plan":
             models, opt_state, loss = train_models(model_key, state)
             state = state._replace(models=models, opt_state=opt_state)
             metrics["model_loss"] = loss

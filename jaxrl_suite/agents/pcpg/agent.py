@@ -80,6 +80,8 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
     check(config)
     observation_space = env.observation_space(env_params)
     action_space = env.action_space(env_params)
+    if config.learner == "npg":  # values learnt in a shared encoder would move the policy too
+        config = dataclasses.replace(config, separate_critic=True)
     network = networks.build(observation_space, action_space, config)
     phi = features.make(config.features, config.feature_dim, observation_space, action_space)
     horizon = evaluation.horizon(env)
@@ -133,7 +135,7 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
 
     def roll_in(key: jax.Array, cover: Cover) -> episodes.RollIn:
         draw_key, start_key = jax.random.split(key)
-        _, params = covers.draw(draw_key, cover, groups)
+        _, params = covers.draw(draw_key, cover, rolled, groups)
 
         def act(key: jax.Array, observation: Any) -> jax.Array:
             parts = jax.tree.map(lambda x: x.reshape(groups, size, *x.shape[1:]), observation)

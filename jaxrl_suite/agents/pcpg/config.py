@@ -103,6 +103,9 @@ def check(config: PCPGConfig) -> None:
     checks.at_least(config, 0, "coefficient", "max_reward", "entropy")
     if config.episodes % (2 * config.groups):
         raise ConfigError("groups", config.groups, f"half a divisor of episodes={config.episodes}")
+    if config.roll_in > 0 and not round(config.roll_in * config.groups):
+        least = f"0, or at least {0.5 / config.groups:g}: one of {config.groups} groups rolls in"
+        raise ConfigError("roll_in", config.roll_in, least)
     if config.exploit_minibatch_size is not None:
         checks.at_least(config, 1, "exploit_minibatch_size")
         if config.mode != "explore":

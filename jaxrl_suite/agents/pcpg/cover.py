@@ -93,13 +93,17 @@ def root(phi: jax.Array, mask: jax.Array) -> jax.Array:
     return linalg.triangle(jnp.where(mask[..., None], phi, 0.0).reshape(-1, phi.shape[-1]))
 
 
-def draw(key: jax.Array, cover: Cover, number: int) -> tuple[jax.Array, Any]:
+def draw(
+    key: jax.Array, cover: Cover, number: int, places: int | None = None
+) -> tuple[jax.Array, Any]:
     """Policies drawn by weight: their rows, `[number]` int32, and networks, pytree of `[number, ...]`.
 
-    Systematic sampling: each row comes up within one of `number` times its weight.
+    Systematic sampling: each row comes up within one of `number` times its weight, in the cover's
+    order. With `places` there are as many of both, those beyond `number` the last one's.
     """
     start = jax.random.uniform(key)
     points = (start + jnp.arange(number)) / number
     rows = jnp.searchsorted(jnp.cumsum(cover.weights), points, side="right")
     rows = jnp.clip(rows, 0, cover.count - 1)
+    rows = jnp.pad(rows, (0, (places or number) - number), mode="edge")
     return rows, jax.tree.map(lambda x: x[rows], cover.params)

@@ -185,6 +185,13 @@ def test_runs_through_the_runner(tmp_path, more):
     assert ("disagreement" in curves.metrics) == ("explore" not in more)
 
 
+def test_models_that_plan_are_trained_whatever_explores():
+    made = script.build(dataclasses.replace(TINY, explore="uniform", exploit="plan"))
+    before = jax.jit(made.init)(jax.random.key(0))
+    _, metrics = jax.eval_shape(made.update, before)
+    assert "model_loss" in metrics
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

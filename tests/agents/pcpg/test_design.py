@@ -177,3 +177,7 @@ def test_policies_are_drawn_by_weight():
         rows, params = cover.draw(jax.random.key(seed), full, 10)
         assert np.bincount(rows, minlength=3).tolist() == [5, 0, 5]
         np.testing.assert_array_equal(params["w"], rows.astype(jnp.float32))
+        # where half of the places roll in, these are drawn by weight
+        rows, params = cover.draw(jax.random.key(seed), full, 4, 8)
+        assert np.bincount(rows[:4], minlength=3).tolist() == [2, 0, 2]
+        assert params["w"].shape == (8,)
