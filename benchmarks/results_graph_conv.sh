@@ -28,11 +28,14 @@ if [ -n "$FULL" ]; then
     run 1438-knots$knots --train-size 1438 --knots $knots
   done
   run 1438-chebyshev --train-size 1438 --model chebyshev --knots 4
-  run topics-spectral --data topics --rank 0.02 --num-updates 50
-  run topics-dense --data topics --rank 0.02 --num-updates 50 --model dense
-  .venv/bin/jaxrl report runs/results/graph_conv-topics-* --metric loss eval/accuracy \
-    --out docs/results/graph_conv/topics
 fi
+topics="--data topics --rank 0.02 --train-size 300 --num-updates 30"
+for graph in local supervised global random; do
+  run topics-$graph $topics --graph $graph
+done
+run topics-dense $topics --model dense
+.venv/bin/jaxrl report runs/results/graph_conv-topics-* --metric loss eval/accuracy eval/parameters \
+  --out docs/results/graph_conv/topics
 
 for data in 200 1438 moved; do
   name=digits-$data; [ $data = moved ] && name=moved
