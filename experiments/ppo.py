@@ -125,7 +125,10 @@ def settings(config: Config) -> ppo.PPOConfig:
     """PPO's settings: those given, else the preset's, else PPO's defaults."""
     names = [field.name for field in dataclasses.fields(ppo.PPOConfig)]
     given = {name: getattr(config, name) for name in names if getattr(config, name) is not None}
-    return ppo.PPOConfig(**{**PRESETS.get(config.env, {}), **given})
+    name = config.env.partition("?")[0]
+    if name.startswith("MiniGrid-"):
+        name = name.removeprefix("MiniGrid-").removesuffix("-v0")
+    return ppo.PPOConfig(**{**PRESETS.get(name, {}), **given})
 
 
 def build(config: Config) -> Experiment:

@@ -39,6 +39,12 @@ def test_options_come_before_the_preset_and_the_preset_before_the_defaults():
     )
 
 
+def test_presets_know_an_environment_by_all_its_names():
+    for name in ("MiniGrid-Empty-16x16-v0", "Empty-16x16?view=full"):
+        found = script.settings(script.Config(env=name))
+        assert found == script.settings(script.Config(env="Empty-16x16"))
+
+
 def test_a_misspelt_environment_is_refused_with_a_hint():
     with pytest.raises(ConfigError, match="CartPole-v1"):
         script.build(script.Config(env="Cartpole-v1"))

@@ -125,6 +125,9 @@ def check(config: DQNConfig) -> None:
     names = ("total_steps", "num_envs", "rollout_length", "gradient_steps", "batch_size")
     checks.at_least(config, 1, *names, "capacity", "target_every", "eval_episodes")
     checks.at_least(config, 0, "warmup")
+    if config.total_steps <= config.warmup:
+        right = f"below total_steps={config.total_steps}, or nothing is learnt"
+        raise ConfigError("warmup", config.warmup, right)
     rates = ("discount", "epsilon", "epsilon_end", "epsilon_steps", "eval_epsilon")
     checks.within(config, 0.0, 1.0, *rates)
     checks.above(config, 0.0, "huber", "learning_rate", "max_grad_norm")
