@@ -162,7 +162,14 @@ def test_runs_through_the_runner(tmp_path):
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("capacity", 8), ("epsilon", 1.5), ("num_envs", 0), ("huber", 0.0), ("warmup", -1)],
+    [
+        ("capacity", 8),
+        ("epsilon", 1.5),
+        ("num_envs", 0),
+        ("huber", 0.0),
+        ("warmup", -1),
+        ("warmup", 256),
+    ],
 )
 def test_bad_settings_are_refused_by_name(field, value):
     with pytest.raises(ConfigError, match=f"^{field}="):
