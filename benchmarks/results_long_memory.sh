@@ -14,8 +14,9 @@ add="--task addition --delay 750 --learning-rate 1e-4 --anneal-learning-rate --n
 add="$add --input-scale 0.01"
 run copy-expm $copy --core expm --learning-rate 1e-3
 run add-identity $add --core identity
+run add-orthogonal $add --core orthogonal
+run copy-identity $copy --core identity --learning-rate 1e-4  # 1e-3 diverges within 250 steps
 if [ -n "$FULL" ]; then
-  run copy-identity $copy --core identity --learning-rate 1e-4  # 1e-3 diverges within 250 steps
   run copy-lstm $copy --core lstm --learning-rate 1e-3
   run copy-orthogonal $copy --core orthogonal
   run add-lstm $add --core lstm
@@ -23,7 +24,7 @@ if [ -n "$FULL" ]; then
 fi
 
 results=runs/results/long_memory
-copies="$results-copy-expm" adds="$results-add-identity"
-[ -n "$FULL" ] && copies="$results-copy-*" adds="$results-add-*"
-.venv/bin/jaxrl report $copies --metric relative_loss recalled --out docs/results/long_memory/copy-500
-.venv/bin/jaxrl report $adds --metric relative_loss --out docs/results/long_memory/add-750
+report() { out=$1; shift; .venv/bin/jaxrl report "$@" --out docs/results/long_memory/$out; }
+report copy-500 $results-copy-expm --metric relative_loss recalled
+report copy-500-identity $results-copy-identity --metric relative_loss recalled
+report add-750 $results-add-* --metric relative_loss
