@@ -112,6 +112,7 @@ def make(
             "distractors": distractors, "noise": noise, "time_counter": time_counter,
             "coverage": coverage, "log": log,
         }  # fmt: skip
+        check_types(name, inside, make)
         return make(name, **{**given, **options, **inside})
     known = (
         name.removeprefix("MiniGrid-").removesuffix("-v0") if name.startswith("MiniGrid-") else name
@@ -147,7 +148,8 @@ def make(
 
 
 def split_name(name: str) -> tuple[str, dict[str, Any]]:
-    """`NAME?OPTION=VALUE&...` as the name and its options; values are read as Python's literals.
+    """`NAME?OPTION=VALUE&...` as the name and its options; values are read as Python's literals,
+    true and false in any case.
 
     Raises:
       UnknownOption: for a part that is no `OPTION=VALUE`.
@@ -158,6 +160,9 @@ def split_name(name: str) -> tuple[str, dict[str, Any]]:
         option, equals, value = part.partition("=")
         if not (equals and option.isidentifier()):
             raise UnknownOption(f"{part!r} after {name}?: must be OPTION=VALUE, joined by &")
+        if value.lower() in ("true", "false"):
+            options[option] = value.lower() == "true"
+            continue
         try:
             options[option] = ast.literal_eval(value)
         except (SyntaxError, ValueError):
@@ -219,6 +224,24 @@ def check_options(name: str, allowed: list[str], options: dict[str, Any]) -> Non
             raise UnknownOption(f"{name} has no option {option!r}: {hint}")
 
 
+def check_types(name: str, options: dict[str, Any], *functions: Callable[..., Any]) -> None:
+    """Refuses options whose type is not that of the parameter of `functions`; for text such as "no".
+
+    Raises:
+      UnknownOption: naming the option, the value and what would be right.
+    """
+    for function in functions:
+        for option, parameter in inspect.signature(function).parameters.items():
+            wants = str(parameter.annotation).split(" | ")
+            value = options.get(option)
+            if value is None:
+                continue
+            if wants[0] == "bool" and not isinstance(value, bool):
+                raise UnknownOption(f"{option}={value!r}: {name} takes true or false")
+            if wants[0] == "int" and isinstance(value, (str, float, bool, tuple, list)):
+                raise UnknownOption(f"{option}={value!r}: {name} takes a whole number")
+
+
 def _grid_factory(name: str) -> Factory:
     build, arguments = LEVELS[name]
     level_options = [p for p in inspect.signature(build).parameters if p != "name"]
@@ -226,6 +249,7 @@ def _grid_factory(name: str) -> Factory:
 
     def factory(**options: Any) -> tuple[Environment, str]:
         check_options(name, [*level_options, *world_options], options)
+        check_types(name, options, build, GridWorld)
         world = {k: options.pop(k) for k in world_options if k in options}
         level = build(**{**arguments, **options}, name=name)
         return GridWorld(level, **world), "exact" if level.cheap else "bank"
@@ -244,6 +268,7 @@ def _raycast_factory(name: str) -> Factory:
 
     def factory(**options: Any) -> tuple[Environment, str]:
         check_options(name, allowed, options)
+        check_types(name, options, raycast.RaycastMaze)
         return raycast.RaycastMaze(name, **{**raycast.NAMES[name], **options}), "bank"
 
     return factory

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import jax
-import numpy as np
 import pytest
 
 import envs
@@ -41,20 +40,27 @@ def commands(page: Path) -> list[list[str]]:
 
 
 def test_python_in_the_readme_runs(tmp_path, monkeypatch):
+    """Each block on its own, as it would be copied."""
     monkeypatch.chdir(tmp_path)
-    names = {
-        "embeddings": jax.numpy.ones((5, 128)),
-        "resets": np.zeros(5, bool),
-        "__name__": "__main__",
-    }
+    found = {}
     for code in blocks(ROOT / "README.md", "python"):
+        names = {"__name__": "__main__"}
         monkeypatch.setattr(sys, "argv", ["descent", "--out", str(tmp_path / "run"), "--no-plots"])
         try:
             exec(compile(code.replace("256", "4"), "README.md", "exec"), names)
         except SystemExit as stop:
             assert not stop.code
-    assert names["bonuses"].shape == (5,) and names["obs"]["glyphs"].shape == (4, 21, 79)
+        found |= names
+    assert found["bonuses"].shape == (64,) and found["obs"]["glyphs"].shape == (4, 21, 79)
     assert (tmp_path / "run" / "summary.json").exists()
+
+
+def test_tests_that_the_table_of_faults_names_exist():
+    named = re.findall(r"`(test_\w+\.py)::(\w+)`", (DOCS / "guides" / "faults.md").read_text())
+    assert len(named) > 10
+    for file, test in named:
+        (path,) = (ROOT / "tests").rglob(file)
+        assert f"def {test}(" in path.read_text(), f"{file}::{test}"
 
 
 def test_python_in_the_guide_to_bonuses_runs():

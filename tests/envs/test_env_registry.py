@@ -222,6 +222,17 @@ def test_options_in_a_name():
             envs.make(wrong)
     with pytest.raises(envs.UnknownOption, match="view_size"):
         envs.make("Empty-8x8?viewsize=5")
+    assert not envs.make("Empty-8x8?coordinates=FALSE&auto_reset=none&log=false")[0].coordinates
+    for name, option in (
+        ("Empty-8x8?coordinates=no", "coordinates='no'"),
+        ("Empty-8x8?view_size=9.5", "view_size=9.5"),
+        ("MultiRoom-N6?view_size=abc", "view_size='abc'"),
+        ("Maze-5?fixed=maybe", "fixed='maybe'"),
+        ("DiabolicalLock-H10?horizon=abc", "horizon='abc'"),
+        ("Empty-8x8?max_steps=abc", "max_steps='abc'"),
+    ):
+        with pytest.raises(envs.UnknownOption, match=f"^{option}: {name.partition('?')[0]} takes"):
+            envs.make(name)
 
 
 def test_coordinates_are_one_hot_columns_and_rows_through_resets():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -50,6 +52,16 @@ def test_exit_code_and_one_line(tmp_path, capsys):
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert "not finite at update 3" in err and "no checkpoint yet" in err
+
+
+def test_a_clock_that_jumps(tmp_path, monkeypatch):
+    jumps = itertools.cycle((0.0, 240.0, -240.0))
+    clock = time.time
+    monkeypatch.setattr(time, "time", lambda: clock() + next(jumps))
+    summary = run(module.EXPERIMENT, module.Config(), Options(out=tmp_path / "run", log_every=5))
+    assert 0 < summary["wall_s"] < 600 and 0 < summary["train_s"] < 600
+    rates = pq.read_table(tmp_path / "run" / "metrics.parquet")["time/steps_per_second"].to_pylist()
+    assert all(rate > 0 for rate in rates)
 
 
 LIMIT = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))"
