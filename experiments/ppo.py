@@ -79,7 +79,8 @@ class Config(catalog.Options, Task):
       normalize_observations: by running moments (vector observations only).
       normalize_rewards: divide by the running deviation of the discounted return.
       widths: dense layers of an encoder.
-      core: recurrent core, "none", "gru", "lstm", "orthogonal", "cayley" (`networks.recurrent.KINDS`).
+      core: recurrent core, "none", "gru", "lstm", "orthogonal", "identity", "cayley", "expm",
+        "householder" or "entities".
       core_features: its size.
       separate_critic: give the critic an encoder of its own.
       activation: of vector encoders, a function of flax.linen.
@@ -160,7 +161,7 @@ EXPERIMENT = Spec(
     name="ppo",
     config=Config,
     build=build,
-    summary="PPO, with or without an exploration bonus",
+    summary="PPO, with or without a bonus; settings left out: the environment's preset, else PPO's",
     paper="Schulman et al., Proximal Policy Optimization Algorithms, 2017 (arXiv 1707.06347)",
     sweepable=SWEEPABLE,
 )

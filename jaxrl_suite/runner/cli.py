@@ -53,8 +53,10 @@ options are those of `jaxrl run NAME`. `jaxrl sweep NAME --out DIR --resume` goe
 BENCH_USAGE = """\
 usage: jaxrl bench [NAME] [OPTIONS]
 
-Runs benchmark NAME, or the whole suite; `jaxrl bench NAME --help` lists NAME's options.
-"""
+Runs benchmark NAME, or the whole suite: hours on two cores, minutes with --quick, written to
+runs/bench. `jaxrl bench NAME --help` lists NAME's options, `jaxrl bench suite --help` the suite's.
+
+NAME is one of: """
 HELP = ("-h", "--help")
 
 
@@ -265,15 +267,19 @@ def _watch(rest: list[str], package: str) -> int:
 
 
 def _bench(rest: list[str]) -> int:
-    if rest and rest[0] in HELP:
-        print(BENCH_USAGE, end="")
-        return 0
+    asked = bool(rest) and rest[0] in HELP
     name = rest.pop(0) if rest and not rest[0].startswith("-") else "suite"
     try:
         package = importlib.import_module("benchmarks")
     except ModuleNotFoundError:
+        if asked:
+            print(BENCH_USAGE + "the benchmarks of a checkout, from its root")
+            return 0
         return _fail("bench: no package benchmarks here; run it from the repository's root")
     names = sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name[0] != "_")
+    if asked:
+        print(BENCH_USAGE + ", ".join(names))
+        return 0
     if name not in names:
         return _fail(f"unknown benchmark {name!r}: {hint(name, names)}")
     return int(importlib.import_module(f"benchmarks.{name}").main(rest) or 0)

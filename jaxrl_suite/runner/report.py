@@ -84,6 +84,7 @@ def report(
             "env_steps": int(curves.env_steps[-1]),
             "config": curves.config,
             "final": finals[label],
+            **_made(directory),
         }
         for directory, (label, curves) in zip(directories, runs.items(), strict=True)
     ]
@@ -92,6 +93,16 @@ def report(
     finish.print_finals(console, finals, metrics)
     console.print(f"wrote report.png, report.csv, report.json to {options.out}", markup=False)
     return {"runs": rows}
+
+
+def _made(directory: Path) -> dict[str, Any]:
+    """What a finished run was made with."""
+    path = directory / "summary.json"
+    if not path.is_file():
+        return {}
+    summary = json.loads(path.read_text())
+    names = ("command", "commit", "machine", "versions")
+    return {name: summary[name] for name in names if name in summary}
 
 
 def _choose(directories: Sequence[Path], runs: Sequence[Curves], asked: Sequence[str]) -> list[str]:

@@ -114,6 +114,11 @@ def test_report_over_two_runs(runs, tmp_path, capsys):
         "walk Line learning_rate=0.1",
         "walk Line learning_rate=0.3",
     ]
+    for row, folder in zip(stored, runs, strict=False):
+        summary = json.loads((folder / "summary.json").read_text())
+        assert {n: row[n] for n in ("command", "commit", "machine")} == {
+            n: summary[n] for n in ("command", "commit", "machine")
+        }
     rows = list(csv.DictReader((tmp_path / "report.csv").open()))
     summary = json.loads((runs[1] / "summary.json").read_text())
     loss = next(r for r in rows if r["run"] == str(runs[1]) and r["metric"] == "loss")
