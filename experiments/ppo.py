@@ -161,6 +161,7 @@ EXPERIMENT = Spec(
     name="ppo",
     config=Config,
     build=build,
+    settings=settings,
     summary="PPO, with or without a bonus; settings left out: the environment's preset, else PPO's",
     paper="Schulman et al., Proximal Policy Optimization Algorithms, 2017 (arXiv 1707.06347)",
     sweepable=SWEEPABLE,

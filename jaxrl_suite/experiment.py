@@ -98,6 +98,8 @@ class Spec:
       length: config fields that set how long a run is and may change when it is resumed.
       sweepable: config fields whose numbers `build` also takes as traced values (`known` tells), so
         that a sweep over them is one program.
+      settings: `config -> dataclass` of what `build` takes where the config says None, or None: kept
+        beside the config, and a run is not resumed with others.
     """
 
     name: str
@@ -107,6 +109,7 @@ class Spec:
     paper: str = ""
     length: tuple[str, ...] = ("total_steps", "num_updates")
     sweepable: tuple[str, ...] = ()
+    settings: Callable[[Any], Any] | None = None
 
 
 class ConfigError(ValueError):

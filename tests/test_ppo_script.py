@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 
 import envs
 from experiments import ppo as script
+from jaxrl_suite import runner
 from jaxrl_suite.agents import ppo
 from jaxrl_suite.experiment import ConfigError
 
@@ -43,6 +45,24 @@ def test_presets_know_an_environment_by_all_its_names():
     for name in ("MiniGrid-Empty-16x16-v0", "Empty-16x16?view=full"):
         found = script.settings(script.Config(env=name))
         assert found == script.settings(script.Config(env="Empty-16x16"))
+
+
+def test_a_preset_that_has_changed_does_not_resume_a_run(tmp_path, monkeypatch):
+    small = {"num_envs": 4, "rollout_length": 8, "minibatches": 2, "eval_episodes": 2}
+    monkeypatch.setitem(script.PRESETS, "Empty-5x5", small | {"learning_rate": 1e-3})
+    options = runner.Options(
+        out=tmp_path / "run", plots=False, video=False, tensorboard=False, log_every=1
+    )
+    config = script.Config(env="Empty-5x5", total_steps=64)
+    runner.run(script.EXPERIMENT, config, options)
+    summary = json.loads((options.out / "summary.json").read_text())
+    assert summary["settings"]["learning_rate"] == 1e-3 and summary["settings"]["num_envs"] == 4
+    again = dataclasses.replace(options, resume=True)
+    longer = dataclasses.replace(config, total_steps=128)
+    runner.run(script.EXPERIMENT, longer, again)
+    monkeypatch.setitem(script.PRESETS, "Empty-5x5", small | {"learning_rate": 0.1})
+    with pytest.raises(runner.RunError, match="learning_rate: 0.001 there, 0.1 now"):
+        runner.run(script.EXPERIMENT, dataclasses.replace(config, total_steps=192), again)
 
 
 def test_a_misspelt_environment_is_refused_with_a_hint():

@@ -84,11 +84,13 @@ def summarise(job: Job, curves: Curves) -> dict[str, Any]:
     """Everything about a run that fits in a small JSON file; `None` stands for not-a-number."""
     finals = curves.finals()
     steps = job.env_steps * job.options.seeds
+    settings = job.spec.settings
     return {
         "experiment": job.spec.name,
         "paper": job.spec.paper,
         "command": job.command,
         "config": folder.plain(job.config),
+        **({} if settings is None else {"settings": folder.plain(settings(job.config))}),
         "runner": {name: getattr(job.options, name) for name in folder.RUNNER_FIELDS},
         "updates": job.done,
         "env_steps": job.env_steps,

@@ -88,6 +88,8 @@ def write(out: Path, spec: Spec, config: Any, options: Options, part_of: str | N
         "runner": runner,
         "versions": machine.versions(),
     }
+    if spec.settings is not None:
+        stored["settings"] = plain(spec.settings(config))
     if part_of is not None:
         stored["part_of"] = part_of
     partial = out / f".{CONFIG}.partial"
@@ -173,6 +175,9 @@ def check_same(out: Path, spec: Spec, config: Any, options: Options) -> dict[str
         return {}
     runner = {name: getattr(options, name) for name in RUNNER_FIELDS}
     changed = differences(stored["config"], plain(config))
+    if spec.settings is not None and "settings" in stored:  # older runs have none
+        settings = differences(stored["settings"], plain(spec.settings(config)))
+        changed = {n: t for n, t in settings.items() if n not in spec.length} | changed
     length = {name: text for name, text in changed.items() if name in spec.length}
     changed = {name: text for name, text in changed.items() if name not in spec.length}
     changed |= differences({k: stored["runner"].get(k) for k in runner}, runner)
