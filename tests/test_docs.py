@@ -63,6 +63,19 @@ def test_tests_that_the_table_of_faults_names_exist():
         assert f"def {test}(" in path.read_text(), f"{file}::{test}"
 
 
+def test_the_environment_of_the_guide_trains(tmp_path, monkeypatch):
+    code = blocks(DOCS / "guides" / "environments.md", "python")[-1]
+    small = "--total-steps 2048 --num-envs 8 --rollout-length 16 --no-plots --out"
+    monkeypatch.setattr(
+        sys, "argv", ["line", "--env", "Line", *small.split(), str(tmp_path / "run")]
+    )
+    monkeypatch.setattr(envs.registry, "_registry", dict(envs.registry._registry))
+    with pytest.raises(SystemExit) as stop:
+        exec(compile(code, "environments.md", "exec"), {"__name__": "__main__"})
+    assert not stop.value.code
+    assert (tmp_path / "run" / "summary.json").exists()
+
+
 def test_python_in_the_guide_to_bonuses_runs():
     from jaxrl_suite.agents import ppo
 
