@@ -189,7 +189,7 @@ def test_runs_through_the_runner(tmp_path):
     options = runner.Options(
         out=tmp_path, seeds=2, log_every=1, plots=False, video=False, tensorboard=False
     )
-    config = dataclasses.replace(TINY, env="Maze-5?fixed=True,steps=8", exploit="plan")
+    config = dataclasses.replace(TINY, env="Maze-5?fixed=True&steps=8", exploit="plan")
     runner.run(script.EXPERIMENT, config, options)
     curves = Curves.read(tmp_path)
     assert {
