@@ -209,9 +209,11 @@ def limit(spins: list[tuple[Config, Found]]) -> tuple[float, float, float]:
     surfaces = means.shape[1]
     error = means.std(1, ddof=1) / np.sqrt(surfaces)
 
+    def law(n: np.ndarray, e: float, b: float, c: float) -> np.ndarray:
+        return e + b * n**-c
+
     def fit(values: np.ndarray) -> float:
         first = (-1.6, 1.0, 0.6)
-        law = lambda n, e, b, c: e + b * n**-c  # noqa: E731
         return float(curve_fit(law, sizes, values, first, error, maxfev=20_000)[0][0])
 
     rng = np.random.default_rng(0)

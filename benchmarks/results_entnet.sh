@@ -17,6 +17,7 @@ run world20-lstm $world --features 50 --model lstm --learning-rate 1e-3
 # as the committed table was made; ten restarts and more updates are the defaults
 babi=".venv/bin/jaxrl bench entnet_babi"
 $babi --restarts 4 --updates 60 --tasks 1 6 4 12 15 20 9 10 11 13 18 14 7 8
-$babi --restarts 4 --updates 60 --enough 0.01 --tasks 2 5 19 3
+$babi --restarts 4 --updates 60 --enough 0.01 --tasks 2 5 3
+$babi --restarts 4 --updates 50 --enough 0.01 --tasks 19
 $babi --updates 60 --tasks 17
 $babi --enough 0.01 --tasks 16

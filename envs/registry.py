@@ -114,9 +114,7 @@ def make(
         }  # fmt: skip
         check_types(name, inside, make)
         return make(name, **{**given, **options, **inside})
-    known = (
-        name.removeprefix("MiniGrid-").removesuffix("-v0") if name.startswith("MiniGrid-") else name
-    )
+    known = own_name(name)
     if catalogue.on_host(known):
         env = _on_host(known, auto_reset, max_steps, num_contexts, context_seed, options)
         if distractors:
@@ -145,6 +143,13 @@ def make(
     if mode != "none":
         env = wrappers.AutoReset(env, mode, bank_size)
     return _described(env, log, noise, time_counter)
+
+
+def own_name(name: str) -> str:
+    """The name an environment is registered under, of MiniGrid's ids and names with options, too."""
+    name = name.partition("?")[0]
+    short = name.removeprefix("MiniGrid-")
+    return name if short == name else short.removesuffix("-v0")
 
 
 def split_name(name: str) -> tuple[str, dict[str, Any]]:
@@ -209,12 +214,15 @@ def _limited(env: Environment, steps: int) -> Environment:
     return wrappers.TimeLimit(env, steps)
 
 
-def check_options(name: str, allowed: list[str], options: dict[str, Any]) -> None:
-    """Refuses options that `name` does not have.
+def check_options(
+    name: str, allowed: list[str], options: dict[str, Any], *functions: Callable[..., Any]
+) -> None:
+    """Refuses options that `name` does not have, or not of the types that `functions` take.
 
     Raises:
-      UnknownOption: naming the option and close matches.
+      UnknownOption: naming the option and close matches, or what would be right.
     """
+    check_types(name, options, *functions)
     for option in options:
         if option not in allowed:
             own = [
@@ -248,8 +256,7 @@ def _grid_factory(name: str) -> Factory:
     world_options = ("view", "view_size", "coordinates")
 
     def factory(**options: Any) -> tuple[Environment, str]:
-        check_options(name, [*level_options, *world_options], options)
-        check_types(name, options, build, GridWorld)
+        check_options(name, [*level_options, *world_options], options, build, GridWorld)
         world = {k: options.pop(k) for k in world_options if k in options}
         level = build(**{**arguments, **options}, name=name)
         return GridWorld(level, **world), "exact" if level.cheap else "bank"
@@ -267,8 +274,7 @@ def _raycast_factory(name: str) -> Factory:
     allowed = [p for p in inspect.signature(raycast.RaycastMaze).parameters if p != "name"]
 
     def factory(**options: Any) -> tuple[Environment, str]:
-        check_options(name, allowed, options)
-        check_types(name, options, raycast.RaycastMaze)
+        check_options(name, allowed, options, raycast.RaycastMaze)
         return raycast.RaycastMaze(name, **{**raycast.NAMES[name], **options}), "bank"
 
     return factory

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from envs.registry import own_name
 from experiments._task import Task, make_env
 from jaxrl_suite.agents import ppo
 from jaxrl_suite.experiment import Experiment, Spec
@@ -126,10 +127,7 @@ def settings(config: Config) -> ppo.PPOConfig:
     """PPO's settings: those given, else the preset's, else PPO's defaults."""
     names = [field.name for field in dataclasses.fields(ppo.PPOConfig)]
     given = {name: getattr(config, name) for name in names if getattr(config, name) is not None}
-    name = config.env.partition("?")[0]
-    if name.startswith("MiniGrid-"):
-        name = name.removeprefix("MiniGrid-").removesuffix("-v0")
-    return ppo.PPOConfig(**{**PRESETS.get(name, {}), **given})
+    return ppo.PPOConfig(**{**PRESETS.get(own_name(config.env), {}), **given})
 
 
 def build(config: Config) -> Experiment:

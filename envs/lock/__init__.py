@@ -30,11 +30,10 @@ def factory(name: str) -> Callable[..., tuple[Lock, str]]:
     kind, horizon = NAMES[name]
 
     def build(**options: Any) -> tuple[Lock, str]:
-        from envs.registry import check_options, check_types
+        from envs.registry import check_options
 
         allowed = [*inspect.signature(KINDS[kind]).parameters]
-        check_options(name, allowed, options)
-        check_types(name, options, KINDS[kind])
+        check_options(name, allowed, options, KINDS[kind])
         return KINDS[kind](**{"horizon": horizon, **options}), "exact"
 
     return build
