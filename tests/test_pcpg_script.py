@@ -46,6 +46,17 @@ def test_bad_settings_are_named():
     assert experiment.get("pcpg") is pcpg.EXPERIMENT
 
 
+def test_npg_has_a_critic_of_its_own_on_grids():
+    config = dataclasses.replace(TINY, env="Empty-5x5", features="random", feature_dim=8)
+    for learner, apart in (("npg", True), ("ppo", False)):
+        made = pcpg.build(dataclasses.replace(config, learner=learner))
+        state = jax.eval_shape(made.init, jax.random.key(0))
+        paths = [
+            jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(state)
+        ]
+        assert any("critic_encoder" in path for path in paths) == apart, learner
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A run: its summary, curves, and the state of each seed."""
