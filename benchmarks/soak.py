@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -54,11 +55,25 @@ def sample(root: psutil.Process) -> dict[str, float]:
     return found
 
 
-def growth(minutes: np.ndarray, values: np.ndarray) -> tuple[float, float]:
-    """Change an hour by least squares over the later half, and the same of the whole's share."""
-    late = minutes >= minutes[-1] / 2
-    slope = float(np.polyfit(minutes[late], values[late], 1)[0]) * 60
-    return slope, slope / max(float(values[late].mean()), 1e-9)
+def quarters(minutes: np.ndarray, values: np.ndarray) -> dict[str, list[float]]:
+    """Median and most of each quarter of the time. A leak raises both; what comes and goes neither."""
+    parts = np.minimum((4 * minutes / minutes[-1]).astype(int), 3)
+    return {
+        name: [float(of(values[parts == at])) for at in range(4)]
+        for name, of in (("median", np.median), ("most", np.max))
+    }
+
+
+def thread_names(root: psutil.Process) -> Counter[str]:
+    """How many threads of each name the process and all below it have."""
+    found: Counter[str] = Counter()
+    for process in [root, *root.children(recursive=True)]:
+        for path in Path(f"/proc/{process.pid}/task").glob("*/comm"):
+            try:
+                found[path.read_text().strip()] += 1
+            except OSError:  # ended meanwhile
+                continue
+    return found
 
 
 def draw(path: Path, minutes: np.ndarray, found: dict[str, np.ndarray]) -> None:
@@ -88,8 +103,14 @@ def main(argv: list[str] | None = None) -> int:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     root, begun = psutil.Process(process.pid), time.monotonic()
     rows: list[dict[str, float]] = []
+    least: Counter[str] = Counter()
+    most: Counter[str] = Counter()  # threads of a name, after the first quarter
     while process.poll() is None and time.monotonic() - begun < 60 * options.minutes:
         rows.append({"minutes": (time.monotonic() - begun) / 60, **sample(root)})
+        if rows[-1]["minutes"] > options.minutes / 4:
+            names = thread_names(root)
+            least = Counter({n: min(least[n], names[n]) for n in names | most}) if most else names
+            most |= names
         time.sleep(options.every)
     if process.poll() is not None:
         print(f"jaxrl run ended by itself, exit code {process.returncode}", file=sys.stderr)
@@ -103,19 +124,18 @@ def main(argv: list[str] | None = None) -> int:
     draw(folder / "soak.png", minutes, found)
     table, data = [], {}
     for kind, about in KINDS.items():
-        values, (slope, share) = found[kind], growth(minutes, found[kind])
-        middle, last = values[len(values) // 2], values[-1]
-        table.append(
-            [about, *(f"{v:,.0f}" for v in (middle, last)), f"{slope:+,.1f}", f"{share:+.1%}"]
-        )
-        data[kind] = {"half way": middle, "end": last, "an hour": slope, "share": share}
+        data[kind] = quarters(minutes, found[kind])
+        pairs = zip(data[kind]["median"], data[kind]["most"], strict=True)
+        table.append([about, *(f"{median:,.0f} ({highest:,.0f})" for median, highest in pairs)])
+    swing = [f"{n} {least[n]} to {most[n]}" for n in sorted(most) if least[n] != most[n]]
     notes = (
+        "Median (most) of each quarter of the time. "
         f"{minutes[-1]:.0f} minutes of `jaxrl run {' '.join(arguments)}` after `{OFTEN}`, which it "
         "may override, with a checkpoint every five seconds; SIGTERM at the end: exit code "
-        f"{stopped}. "
-        "Change an hour: least squares over the second half.\n\n![over time](soak.png)"
+        f"{stopped}. Threads that come and go, by name: {', '.join(swing) or 'none'}."
+        "\n\n![over time](soak.png)"
     )
-    header = ["what", "half way", "at the end", "change an hour", "of it"]
+    header = ["what", "1st quarter", "2nd", "3rd", "4th"]
     _harness.write("soak", "A long run", header, table, notes, data, folder)
     return 0
 

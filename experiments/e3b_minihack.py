@@ -52,6 +52,8 @@ AGENTS = ("ppo", "impala")
 UNUSED = ("separate_critic", "activation", "use_mission")
 PPO_ONLY = (
     "extrinsic",
+    "intrinsic_discount",
+    "intrinsic_episodic",
     "bootstrap_truncation",
     "normalize_observations",
     "normalize_rewards",
@@ -136,7 +138,11 @@ def build(config: Config) -> Experiment:
         return nethack.NetHackEncoder(**options)
 
     network = ActorCritic(
-        encoder(config.widths), actions, core=config.core, core_features=config.core_features
+        encoder(config.widths),
+        actions,
+        core=config.core,
+        core_features=config.core_features,
+        values=ppo.number_of_values(config),
     )
     bonus = catalog.build(config, observations, actions, config.widths[-1], encoder)
     if config.agent == "ppo":

@@ -69,6 +69,9 @@ class Config(catalog.Options, Task):
       discount: gamma.
       trace: lambda of the advantage estimates.
       extrinsic: weight of the environment's own reward.
+      intrinsic_discount: gamma of the bonus, which then has a value function of its own, over the ends
+        of episodes, as RND's authors have it; None adds the bonus to the reward.
+      intrinsic_episodic: end that value with the episode, for episodic bonuses.
       clip: epsilon of the clipped objective.
       clip_value: clip the value loss in the same way.
       value_coefficient: weight of the value loss.
@@ -102,6 +105,8 @@ class Config(catalog.Options, Task):
     discount: float | None = None
     trace: float | None = None
     extrinsic: float | None = None
+    intrinsic_discount: float | None = None
+    intrinsic_episodic: bool | None = None
     clip: float | None = None
     clip_value: bool | None = None
     value_coefficient: float | None = None

@@ -46,7 +46,7 @@ class Choices(NamedTuple):
     """What the policy computed on the way.
 
     Attributes:
-      value: `[T, N]`, of what it saw at step t.
+      value: `[T, N]`, or `[T, N, k]` of k values, of what it saw at step t.
       log_prob: `[T, N]`, of the action it took.
       carry: pytree of `[T, N, ...]`, its memory after step t.
     """
@@ -236,7 +236,7 @@ def joined(left: Acting, right: Acting) -> Acting:
 
 
 def next_values(policy: Policy, acting: Acting, steps: Transitions, choices: Choices) -> jax.Array:
-    """V of the state that each step reached, `[T, N]`.
+    """V of the state that each step reached, `[T, N]`, or `[T, N, k]` of k values.
 
     Inside an episode that is the next step's value. Only where an episode was truncated the network
     looks at its final observation, at N of them a time; where one terminated the value is nobody's,
@@ -254,7 +254,7 @@ def next_values(policy: Policy, acting: Acting, steps: Transitions, choices: Cho
         lambda seen: policy(seen[0], seen[1], going_on)[2],
         steps.truncated & ~steps.terminated,
         (choices.carry, steps.next_observation),
-        jnp.where(steps.done, 0.0, values),
+        jnp.where(steps.done.reshape(*steps.done.shape, *(1,) * (values.ndim - 2)), 0.0, values),
     )
 
 

@@ -80,9 +80,9 @@ def encoder(observation_space: spaces.Space, options: Any) -> nn.Module:
 
 
 def build(
-    observation_space: spaces.Space, action_space: spaces.Space, options: Options
+    observation_space: spaces.Space, action_space: spaces.Space, options: Options, values: int = 1
 ) -> ActorCritic:
-    """The default actor-critic for two spaces."""
+    """The default actor-critic for two spaces; `values` as `ActorCritic` has it."""
     separate = options.separate_critic
     if separate is None:
         separate = not is_grid(observation_space) and options.core == "none"
@@ -93,4 +93,5 @@ def build(
         core=options.core,
         core_features=options.core_features,
         log_std=options.log_std,
+        values=values,
     )

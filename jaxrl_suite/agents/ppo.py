@@ -17,13 +17,14 @@ import jax.numpy as jnp
 import optax
 
 from envs.core import Environment
-from jaxrl_suite import distributions, evaluation, gae, losses, minibatches, normalize
-from jaxrl_suite.agents import acting, networks, ppo_settings
+from jaxrl_suite import distributions, evaluation, losses, minibatches, normalize
+from jaxrl_suite.agents import acting, networks, ppo_settings, targets
 from jaxrl_suite.agents.acting import Acting
 from jaxrl_suite.agents.ppo_settings import PPOConfig as PPOConfig
 from jaxrl_suite.agents.ppo_settings import check as check
+from jaxrl_suite.agents.ppo_settings import number_of_values as number_of_values
 from jaxrl_suite.experiment import ConfigError, Experiment
-from jaxrl_suite.exploration.bonus import Bonus, Transitions
+from jaxrl_suite.exploration.bonus import Bonus
 from jaxrl_suite.networks.actor_critic import ActorCritic
 from jaxrl_suite.networks.encoders import is_vector
 from jaxrl_suite.networks.recurrent import initial_carry
@@ -61,6 +62,7 @@ class Batch(NamedTuple):
     log_prob: jax.Array
     value: jax.Array
     advantage: jax.Array
+    target: jax.Array
     reset: jax.Array
 
 
@@ -87,8 +89,12 @@ def make(
         env.observation_space(env_params),
         env.action_space(env_params),
     )
+    values = number_of_values(config)
+    apart = values == 2
+    if apart and bonus is None:
+        raise ConfigError("intrinsic_discount", config.intrinsic_discount, "None without a bonus")
     if network is None:
-        network = networks.build(observation_space, action_space, config)
+        network = networks.build(observation_space, action_space, config, values)
     recurrent = config.core != "none"
     if config.normalize_observations and not is_vector(observation_space):
         raise ConfigError("normalize_observations", True, "False: observations are not vectors")
@@ -147,12 +153,13 @@ def make(
         _, outputs, value = forward(params, memory, seen, batch.reset)
         pi = distributions.policy(action_space, outputs)
         log_ratio = pi.log_prob(batch.action) - batch.log_prob
-        advantage, target = batch.advantage, batch.advantage + batch.value
+        advantage = batch.advantage
         if config.normalize_advantages:
             advantage = losses.standardized(advantage)
         policy_loss, metrics = losses.clipped_policy(log_ratio, advantage, config.clip)
         value_clip = config.clip if config.clip_value else None
-        value_loss = losses.squared_value(value, target, batch.value, value_clip)
+        known = value, batch.target, batch.value, value_clip
+        value_loss = values * losses.squared_value(*known)  # the sum over values
         mean_entropy = pi.entropy().mean()
         total = policy_loss + config.value_coefficient * value_loss - entropy * mean_entropy
         return total, metrics | {
@@ -204,9 +211,11 @@ def make(
 
         reward, return_moments, returns = steps.reward, state.return_moments, state.returns
         if config.normalize_rewards:
-            reward, return_moments, returns = _scale_rewards(state, steps, config.discount)
+            reward, return_moments, returns = targets.scaled_rewards(
+                steps, config.discount, return_moments, returns
+            )
         reward = config.extrinsic * reward
-        bonus_state = state.bonus_state
+        bonus_state, more = state.bonus_state, jnp.zeros_like(reward)
         if bonus is not None:
 
             def features(observation: Any) -> Any:
@@ -215,28 +224,25 @@ def make(
                 return network.apply(params, seen, method=ActorCritic.features)
 
             more, bonus_state, bonus_metrics = bonus.update(bonus_key, bonus_state, steps, features)
-            reward = reward + more
             metrics |= bonus_metrics
 
-        advantage = gae.advantages(
-            reward,
-            choices.value,
-            acting.next_values(pi, last, steps, choices),
-            steps.terminated if config.bootstrap_truncation else steps.done,
-            steps.done,
-            config.discount,
-            config.trace,
-        )
+        after = acting.next_values(pi, last, steps, choices)
+        if apart:
+            end = pi(last.carry, last.observation, last.reset)[2]
+            aim = targets.apart(config, reward, more, choices.value, after, end, steps)
+        else:
+            aim = targets.of_sum(config, reward + more, choices.value, after, steps)
         batch = Batch(
             steps.observation,
             steps.action,
             choices.log_prob,
             choices.value,
-            advantage,
+            aim.advantage,
+            aim.target,
             steps.reset,
         )
         params, opt_state, loss_metrics = learn(state, batch, learn_key)
-        unexplained = jnp.var(advantage) / (jnp.var(advantage + choices.value) + 1e-8)
+        unexplained = jnp.var(aim.target - choices.value) / (jnp.var(aim.target) + 1e-8)
         metrics |= loss_metrics | {"explained_variance": 1.0 - unexplained}
 
         moments = state.observation_moments
@@ -281,19 +287,3 @@ def make(
         headline=("episode_return", "solved", "entropy"),
         over_envs=(PPOState(**over_envs), num_envs),
     )
-
-
-def _scale_rewards(
-    state: PPOState, steps: Transitions, discount: float
-) -> tuple[jax.Array, normalize.Moments, jax.Array]:
-    """Rewards divided by the running deviation of the discounted return (Engstrom et al., 2020)."""
-
-    def accumulate(returns: jax.Array, step: Any) -> tuple[jax.Array, jax.Array]:
-        reward, done = step
-        returns = returns * discount + reward
-        return jnp.where(done, 0.0, returns), returns
-
-    returns, history = jax.lax.scan(accumulate, state.returns, (steps.reward, steps.done))
-    moments = normalize.update(state.return_moments, history)
-    scaled = steps.reward * jax.lax.rsqrt(moments.variance + 1e-8)
-    return jnp.clip(scaled, -10.0, 10.0), moments, returns

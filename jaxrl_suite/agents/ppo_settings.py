@@ -29,6 +29,9 @@ class PPOConfig(networks.Options):
       discount: gamma.
       trace: lambda of the advantage estimates.
       extrinsic: weight of the environment's own reward; 0 explores without one.
+      intrinsic_discount: gamma of the bonus, which then has a value function of its own, over the ends
+        of episodes, as RND's authors have it; None adds the bonus to the reward.
+      intrinsic_episodic: end that value with the episode, for episodic bonuses.
       clip: epsilon of the clipped objective.
       clip_value: clip the value loss in the same way.
       value_coefficient: weight of the value loss.
@@ -55,6 +58,8 @@ class PPOConfig(networks.Options):
     discount: float = 0.99
     trace: float = 0.95
     extrinsic: float = 1.0
+    intrinsic_discount: float | None = None
+    intrinsic_episodic: bool = False
     clip: float = 0.2
     clip_value: bool = False
     value_coefficient: float = 0.5
@@ -77,15 +82,22 @@ def check(config: PPOConfig) -> None:
     """
     checks.at_least(config, 1, "total_steps", "num_envs", "rollout_length", "epochs", "minibatches")
     checks.at_least(config, 1, "eval_episodes")
-    checks.within(config, 0.0, 1.0, "discount", "trace")
+    checks.within(config, 0.0, 1.0, "discount", "trace", "intrinsic_discount")
     checks.above(config, 0.0, "learning_rate", "clip", "max_grad_norm")
     checks.at_least(config, 0.0, "value_coefficient", "entropy", "entropy_end")
     checks.finite(config, "extrinsic")
     networks.check(config)
+    if config.intrinsic_episodic and config.intrinsic_discount is None:
+        raise ConfigError("intrinsic_episodic", True, "False without intrinsic_discount")
     unit = config.num_envs if config.core != "none" else config.num_envs * config.rollout_length
     what = "num_envs" if config.core != "none" else "num_envs * rollout_length"
     if unit % config.minibatches:
         raise ConfigError("minibatches", config.minibatches, f"a divisor of {what}={unit}")
+
+
+def number_of_values(config: PPOConfig) -> int:
+    """Values of the network: 2 where the bonus has its own."""
+    return 1 if config.intrinsic_discount is None else 2
 
 
 def optimizer(config: PPOConfig, num_updates: int, separate: bool) -> optax.GradientTransformation:

@@ -24,6 +24,7 @@ class ActorCritic(nn.Module):
       core: "none" or one of `recurrent.KINDS`, after the (shared) encoder.
       core_features: of the recurrent core.
       log_std: initial logarithm of the standard deviation of continuous actions.
+      values: how many value functions; with one they are `[T, N]`, with k of them `[T, N, k]`.
     """
 
     encoder: nn.Module
@@ -32,11 +33,12 @@ class ActorCritic(nn.Module):
     core: str = "none"
     core_features: int = 64
     log_std: float = 0.0
+    values: int = 1
 
     def setup(self) -> None:
         size = distributions.action_size(self.action_space)
         self.actor = dense(size, 0.01)
-        self.critic = dense(1, 1.0)
+        self.critic = dense(self.values, 1.0)
         if self.core != "none":
             self.memory = Recurrent(self.core, self.core_features)
         if isinstance(self.action_space, spaces.Box):
@@ -56,7 +58,7 @@ class ActorCritic(nn.Module):
 
         Returns:
           The carry after the last step, policy outputs (logits `[T, N, A]`, or `(mean, scale)`),
-          and values `[T, N]`.
+          and values `[T, N]`, or `[T, N, values]` of several.
         """
         x = self.encoder(observation)
         if self.core != "none":
@@ -65,7 +67,8 @@ class ActorCritic(nn.Module):
         outputs: Any = self.actor(x)
         if isinstance(self.action_space, spaces.Box):
             outputs = (outputs, jnp.broadcast_to(jnp.exp(self.log_scale), outputs.shape))
-        return carry, outputs, self.critic(y)[..., 0]
+        value = self.critic(y)
+        return carry, outputs, value[..., 0] if self.values == 1 else value
 
     def features(self, observation: Any) -> jax.Array:
         """The actor's features of `[..., *shape]` observations, before any recurrent core."""

@@ -76,11 +76,11 @@ def test_killed_at_random_moments(walk, uninterrupted, tmp_path):
     assert identical(metrics(out), metrics(uninterrupted)), f"killed after {moments}"
 
 
-def check_stopped(err: str, name: str, out: Path, start_text: str) -> None:
+def check_stopped(err: str, name: str, out: Path, start_text: str, least: int = 5) -> None:
     assert f"stopped by {name} at update" in err and err.count("\n") == 1
     assert err.partition("continue with: ")[2].strip() == f"{start_text} --out {out} --resume"
     saved = [int(p.name) for p in (out / "checkpoints").iterdir()]
-    assert len(saved) == 1 and 0 < saved[0] < 300 and saved[0] % 5 == 0
+    assert len(saved) == 1 and least <= saved[0] < 300 and saved[0] % 5 == 0
 
 
 def test_sigterm(walk, uninterrupted, tmp_path):
@@ -111,7 +111,9 @@ def test_sigint(uninterrupted, tmp_path, capsys):
     arguments = ["run", "walk", "--out", str(out), *ARGUMENTS, "--checkpoint-every", "1000"]
     assert cli.main(arguments, package="walks") == 130
     thread.join()
-    check_stopped(capsys.readouterr().err, "SIGINT", out, "jaxrl run walk")
+    check_stopped(
+        capsys.readouterr().err, "SIGINT", out, "jaxrl run walk", least=0
+    )  # it can come early
     assert signal.getsignal(signal.SIGINT) is before
     start(out, resume=True)
     assert identical(metrics(out), metrics(uninterrupted))
