@@ -46,6 +46,8 @@ def read(folders: list[Path]) -> Scores:
             curves = Curves.read(path.parent)
             bonus, env = curves.config["bonus"], curves.config["env"]
             coefficient = 0.0 if bonus == "none" else curves.config["coefficient"]
+            if curves.config.get("intrinsic_discount") is not None:
+                bonus += ", own value"
             by_measure = scores.setdefault(bonus, {}).setdefault(coefficient, {})
             values = {
                 "final": np.nan_to_num(curves.final(METRIC)),
@@ -54,6 +56,20 @@ def read(folders: list[Path]) -> Scores:
             for measure in MEASURES:
                 by_measure.setdefault(measure, {})[env] = values[measure]
     return scores
+
+
+def reported(path: Path) -> Scores:
+    """Scores that an earlier call wrote to its `bonus_tasks.json`."""
+    return {
+        bonus: {
+            float(coefficient): {
+                measure: {env: np.array(values) for env, values in by_env.items()}
+                for measure, by_env in by_measure.items()
+            }
+            for coefficient, by_measure in by_coefficient.items()
+        }
+        for bonus, by_coefficient in json.loads(path.read_text())["solved"].items()
+    }
 
 
 def iqm(by_env: dict[str, np.ndarray]) -> tuple[float, float, float]:
@@ -104,10 +120,14 @@ def main(argv: list[str] | None = None) -> None:
     """Reads the sweeps and writes picture and table."""
     parser = argparse.ArgumentParser(prog="jaxrl bench bonus_tasks", description=__doc__)
     parser.add_argument("sweeps", nargs="+", type=Path, help="folders of sweeps")
+    parser.add_argument(
+        "--beside", type=Path, help="bonus_tasks.json of earlier sweeps, to go in, too"
+    )
     parser.add_argument("--out", type=Path, default=_harness.RESULTS / "bonus_tasks")
     options = parser.parse_args(argv)
 
-    scores = read(options.sweeps)
+    earlier = reported(options.beside) if options.beside else {}
+    scores = earlier | read(options.sweeps)
     best = chosen(scores)
     picked = {bonus: scores[bonus][best[bonus]] for bonus in scores}
     results = {b: {m: iqm(picked[b][m]) for m in MEASURES} for b in picked}
@@ -134,7 +154,8 @@ def main(argv: list[str] | None = None) -> None:
             }
             for bonus, by_coefficient in scores.items()
         },
-        "sweeps": [
+        "sweeps": (json.loads(options.beside.read_text())["sweeps"] if earlier else [])
+        + [
             json.loads(path.read_text())["command"]
             for folder in options.sweeps
             for path in sorted(folder.glob("programs/0/summary.json"))

@@ -73,7 +73,7 @@ def trained(games: int, bonus: str, take_turns: bool, whole: bool) -> Callable[[
     chosen = script.settings(settings)
     env, params = envs.make(settings.env)
     seen, actions = env.observation_space(params), env.action_space(params)
-    made = catalog.build(settings, seen, actions, policy_dim=chosen.widths[-1])
+    made = catalog.build(settings, seen, actions, policy_widths=chosen.widths)
     network = ppo.networks.build(seen, actions, chosen)
     experiment = ppo.make(env, params, chosen, made, network)
     state = [jax.jit(experiment.init)(jax.random.key(0))]

@@ -94,7 +94,7 @@ def agent(task: str, arm: str, budget: int, options: dict[str, Any]) -> tuple[An
     bonus_options = catalog.Options(bonus="rnd", coefficient=options.pop("coefficient", 0.1))
     ppo_config = ppo.PPOConfig(**{"total_steps": budget, "num_envs": 16} | options)
     spaces = env.observation_space(params), env.action_space(params)
-    bonus = catalog.build(bonus_options, *spaces, policy_dim=ppo_config.widths[-1])
+    bonus = catalog.build(bonus_options, *spaces, policy_widths=ppo_config.widths)
     return ppo.make(env, params, ppo_config, bonus), ppo_config.num_envs
 
 

@@ -134,7 +134,7 @@ def rnd_visits(size: int, seeds: int, policies: int, options: dict[str, Any]) ->
     env, params = envs.make(task(size))
     spaces = env.observation_space(params), env.action_space(params)
     bonus = catalog.Options(bonus="rnd", coefficient=1.0)
-    built = catalog.build(bonus, *spaces, policy_dim=config.widths[-1])
+    built = catalog.build(bonus, *spaces, policy_widths=config.widths)
     experiment = ppo.make(env, params, config, built)
     look = looker(size, config)
 

@@ -30,3 +30,10 @@ all icm icm 0.001
 all ride ride 0.005
 all e3bxnoveld "e3b*noveld" 0.02
 .venv/bin/jaxrl bench bonus_tasks runs/results/tasks-*
+
+# RND and ICM with a value function of their own, over the ends of episodes, as RND's authors have it
+own="--intrinsic-discount 0.99"
+for bonus in rnd icm; do
+  sweep "screening-$bonus-own" --total-steps 500000 --bonus "$bonus" $own \
+    --grid "env=$screened" --grid "coefficient=0.001,0.005,0.02"
+done

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import envs
+from jaxrl_suite import checks
 from jaxrl_suite.experiment import ConfigError
 
 
@@ -32,8 +33,15 @@ def make_env(config: Any, bank_size: int | None = None) -> tuple[Any, Any]:
     """The environment a config asks for; its bank holds `config.num_envs` levels unless told.
 
     Raises:
-      ConfigError: for a name or an option that `envs.make` refuses.
+      ConfigError: for a name or an option that `envs.make` refuses, and an environment that would not
+        begin its next episode by itself.
     """
+    if bank_size is None:
+        checks.at_least(config, 1, "num_envs")
+    if config.auto_reset == "none":
+        raise ConfigError(
+            "auto_reset", "none", "'exact', 'bank' or None: agents need the next episode"
+        )
     try:
         return envs.make(
             config.env,

@@ -28,7 +28,7 @@ def build(config: Config) -> Experiment:
     """DQN on the environment, with a bonus where one is asked for."""
     env, params = make_env(config)
     spaces = env.observation_space(params), env.action_space(params)
-    bonus = catalog.build(config, *spaces, policy_dim=config.widths[-1])
+    bonus = catalog.build(config, *spaces, policy_widths=config.widths)
     return dqn.make(env, params, config, bonus)
 
 

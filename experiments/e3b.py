@@ -45,7 +45,7 @@ def build(config: Config) -> Experiment:
     """PPO on the environment, with the chosen bonus added to its reward."""
     env, params = make_env(config)
     spaces = env.observation_space(params), env.action_space(params)
-    bonus = catalog.build(config, *spaces, policy_dim=config.widths[-1])
+    bonus = catalog.build(config, *spaces, policy_widths=config.widths)
     return ppo.make(env, params, config, bonus)
 
 

@@ -122,11 +122,9 @@ def build(config: Config) -> Experiment:
             why = "agent=impala" if name in PPO_ONLY else "NetHack's encoder"
             raise ConfigError(name, value, f"{default!r}: {why} has no use for it")
     try:
-        env, params = envs.make(
-            TASKS.get(config.env.lower(), config.env),
-            max_steps=config.max_steps,
-            workers=config.workers,
-        )
+        options: dict[str, Any] = {} if config.workers is None else {"workers": config.workers}
+        name = TASKS.get(config.env.lower(), config.env)
+        env, params = envs.make(name, max_steps=config.max_steps, **options)
     except (ValueError, ImportError) as error:
         raise ConfigError("env", config.env, str(error)) from None
     observations, actions = env.observation_space(params), env.action_space(params)
@@ -144,7 +142,7 @@ def build(config: Config) -> Experiment:
         core_features=config.core_features,
         values=ppo.number_of_values(config),
     )
-    bonus = catalog.build(config, observations, actions, config.widths[-1], encoder)
+    bonus = catalog.build(config, observations, actions, config.widths, encoder)
     if config.agent == "ppo":
         return ppo.make(env, params, config, bonus, network)
     names = [field.name for field in dataclasses.fields(impala.IMPALAConfig)]

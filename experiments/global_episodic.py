@@ -103,7 +103,7 @@ def on_contexts(config: Config, context_seed: Any) -> Experiment:
     except ValueError as error:
         raise ConfigError("env", config.env, str(error)) from None
     spaces = env.observation_space(params), env.action_space(params)
-    bonus = catalog.build(config, *spaces, policy_dim=config.widths[-1])
+    bonus = catalog.build(config, *spaces, policy_widths=config.widths)
     return ppo.make(env, params, config, bonus)
 
 

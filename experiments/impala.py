@@ -36,7 +36,7 @@ def build(config: Config) -> Experiment:
     """IMPALA on the environment, with the chosen bonus added to its reward."""
     env, params = make_env(config)
     spaces = env.observation_space(params), env.action_space(params)
-    bonus = catalog.build(config, *spaces, policy_dim=config.widths[-1])
+    bonus = catalog.build(config, *spaces, policy_widths=config.widths)
     return impala.make(env, params, config, bonus)
 
 

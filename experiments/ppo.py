@@ -138,9 +138,10 @@ def settings(config: Config) -> ppo.PPOConfig:
 def build(config: Config) -> Experiment:
     """The environment, then PPO on it, with a bonus where one is asked for."""
     chosen = settings(config)
+    ppo.check(chosen)
     env, params = make_env(config, bank_size=chosen.num_envs)
     spaces = env.observation_space(params), env.action_space(params)
-    bonus = catalog.build(config, *spaces, policy_dim=chosen.widths[-1])
+    bonus = catalog.build(config, *spaces, policy_widths=chosen.widths)
     return ppo.make(env, params, chosen, bonus)
 
 

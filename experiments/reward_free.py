@@ -47,6 +47,7 @@ class Config(catalog.Options, ppo.PPOConfig):
 
 def build(config: Config) -> Experiment:
     """PPO on the bonus alone; the return that is logged is the share of the map visited."""
+    ppo.check(config)
     try:
         env, params = envs.make(
             config.env,
@@ -59,7 +60,7 @@ def build(config: Config) -> Experiment:
     except ValueError as error:
         raise ConfigError("env", config.env, str(error)) from None
     spaces = env.observation_space(params), env.action_space(params)
-    bonus = catalog.build(config, *spaces, policy_dim=config.widths[-1])
+    bonus = catalog.build(config, *spaces, policy_widths=config.widths)
     return ppo.make(env, params, config, bonus)
 
 

@@ -8,6 +8,7 @@ import json
 import pytest
 
 import envs
+from experiments import e3b
 from experiments import ppo as script
 from jaxrl_suite import runner
 from jaxrl_suite.agents import ppo
@@ -63,6 +64,23 @@ def test_a_preset_that_has_changed_does_not_resume_a_run(tmp_path, monkeypatch):
     monkeypatch.setitem(script.PRESETS, "Empty-5x5", small | {"learning_rate": 0.1})
     with pytest.raises(runner.RunError, match="learning_rate: 0.001 there, 0.1 now"):
         runner.run(script.EXPERIMENT, dataclasses.replace(config, total_steps=192), again)
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"num_envs": 0}, "num_envs"),
+        ({"auto_reset": "none"}, "auto_reset"),
+        ({"widths": (), "bonus": "e3b"}, "widths"),
+        ({"intrinsic_discount": 1.5, "bonus": "rnd"}, "intrinsic_discount"),
+    ],
+)
+def test_bad_options_are_refused_by_name(options, field):
+    with pytest.raises(ConfigError, match=f"^{field}="):
+        script.build(script.Config(env="Empty-5x5", **options))
+    if field != "intrinsic_discount":
+        with pytest.raises(ConfigError, match=f"^{field}="):
+            e3b.build(e3b.Config(**options))
 
 
 def test_a_misspelt_environment_is_refused_with_a_hint():

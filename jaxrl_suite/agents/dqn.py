@@ -48,7 +48,8 @@ class DQNConfig:
       discount: gamma.
       huber: size of an error beyond which the loss is linear.
       target_every: gradient steps between two copies of the online network.
-      epsilon, epsilon_end: share of random actions at the start and at the end.
+      epsilon: share of random actions at the start.
+      epsilon_end: at the end.
       epsilon_steps: share of the run after which the end is reached.
       max_grad_norm: gradients are scaled to this global norm.
       extrinsic: weight of the environment's own reward; 0 explores without one.
@@ -106,13 +107,11 @@ class DQNState(NamedTuple):
 
 
 def build(observation_space: Any, action_space: Any, config: DQNConfig) -> QNetwork:
-    """The default network for two spaces.
+    """The default network for two spaces, actions a choice.
 
     Raises:
-      ConfigError: for spaces without an encoder, or actions that are not a choice.
+      ConfigError: for a space without an encoder.
     """
-    if not isinstance(action_space, spaces.Discrete):
-        raise ConfigError("env", action_space, "an environment whose actions are a choice")
     return QNetwork(networks.encoder(observation_space, config), action_space.n)
 
 
@@ -161,6 +160,8 @@ def make(
     observation_space = env.observation_space(env_params)
     action_space = env.action_space(env_params)
     if network is None:
+        if not isinstance(action_space, spaces.Discrete):
+            raise ConfigError("env", env.name, "an environment whose actions are a choice")
         network = build(observation_space, action_space, config)
     num_envs, length = config.num_envs, config.rollout_length
     num_updates = max(1, config.total_steps // (num_envs * length))

@@ -60,7 +60,8 @@ class Options:
       lifelong: never restart E3B's ellipse at an episode's end.
       bonus_learning_rate: of the bonuses' own networks (Adam); RND's and NovelD's predictors take a
         tenth of it.
-      bonus_epochs, bonus_minibatches: their passes over each rollout.
+      bonus_epochs: their passes over each rollout.
+      bonus_minibatches: parts of a rollout per pass.
       bonus_share: of these minibatches that they look at, at least one. A quarter, as RND's authors
         take, halves a bonus's cost and does as well on clean observations; with noise in them E3B's
         inverse dynamics need all.
@@ -91,7 +92,7 @@ def build(
     options: Options,
     observation_space: Any,
     action_space: Any,
-    policy_dim: int | None = None,
+    policy_widths: tuple[int, ...] = (),
     make_encoder: MakeEncoder | None = None,
 ) -> Bonus | None:
     """The bonus that `options.bonus` spells, scaled; None for "none".
@@ -99,7 +100,8 @@ def build(
     Args:
       options: expression and settings.
       observation_space, action_space: of the environment.
-      policy_dim: size of the policy's features, for `encoder="policy"`.
+      policy_widths: dense layers of the policy's encoder, for `encoder="policy"`: the last has the size
+        of its features.
       make_encoder: `(widths, final) -> module`, from observations to features; None takes
         `encoder_for` the space.
 
@@ -110,6 +112,7 @@ def build(
         return None
     if make_encoder is None:
         make_encoder = functools.partial(_encoder, observation_space)
+    policy_dim = policy_widths[-1] if policy_widths else None
     parts = _constructors(options, observation_space, action_space, policy_dim, make_encoder)
     bonus = _evaluate(options.bonus, parts)
     return scale.scaled(bonus, options.coefficient, options.normalize)

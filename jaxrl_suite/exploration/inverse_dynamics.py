@@ -90,15 +90,13 @@ class InverseDynamics:
     Attributes:
       init: `(key, observation_space) -> InverseState`.
       embed: `(params, observation [..., *shape]) -> [..., D]` float32, without gradient.
-      update: `(key, state, transitions) -> (state, metrics)`: the epochs over one rollout; metrics
-        `inverse_loss` and `inverse_accuracy` are means over them.
+      update: `(key, state, transitions, valid=None) -> (state, metrics)`: the epochs over the steps of
+        one rollout that are `valid`; metrics `inverse_loss` and `inverse_accuracy` are means over them.
     """
 
     init: Callable[[jax.Array, Any], InverseState]
     embed: Callable[[dict[str, Any], Any], jax.Array]
-    update: Callable[
-        [jax.Array, InverseState, Transitions], tuple[InverseState, dict[str, jax.Array]]
-    ]
+    update: Callable[..., tuple[InverseState, dict[str, jax.Array]]]
 
 
 class Segments(NamedTuple):
@@ -116,7 +114,11 @@ class Segments(NamedTuple):
 
 
 def segments(
-    transitions: Transitions, minibatches: int, boundaries: str = "final", longest: int = SEGMENT
+    transitions: Transitions,
+    minibatches: int,
+    boundaries: str = "final",
+    longest: int = SEGMENT,
+    valid: jax.Array | None = None,
 ) -> Segments:
     """A rollout in pieces of at most `longest` steps.
 
@@ -131,6 +133,7 @@ def segments(
         and leaves out those across two episodes (the Sample Factory port of E3B); "release" gives
         these full weight (the IMPALA code).
       longest: 1 leaves out no pair, and saves nothing; for tasks of very short episodes.
+      valid: `[T, N]` bool, steps that count; None for all.
     """
     length, width = transitions.reset.shape
     fits = [n for n in range(1, longest + 1) if length % n == 0]
@@ -149,7 +152,8 @@ def segments(
     else:
         states = jax.tree.map(lambda a, b: jnp.concatenate([a, b[:, :, -1:]], 2), now, then)
         skipped = done if boundaries == "mask" else jnp.zeros_like(done)
-    return Segments(states, cut(transitions.action), 1.0 - skipped.astype(jnp.float32))
+    counts = ~skipped if valid is None else ~skipped & cut(valid)
+    return Segments(states, cut(transitions.action), counts.astype(jnp.float32))
 
 
 def make(
@@ -225,8 +229,8 @@ def make(
         params = optax.apply_updates(state.params, updates)
         return InverseState(params, optimizer_state), (value, accuracy)
 
-    def update(key, state, transitions):
-        data = segments(transitions, minibatches, boundaries, segment)
+    def update(key, state, transitions, valid=None):
+        data = segments(transitions, minibatches, boundaries, segment, valid)
         state, (loss, accuracy) = passes(key, state, step, data, epochs, minibatches, share)
         return state, {"inverse_loss": loss, "inverse_accuracy": accuracy}
 

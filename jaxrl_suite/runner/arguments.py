@@ -1,7 +1,7 @@
 """Command line options from dataclasses: every field an option, all at the top level.
 
 Switches (fields of type bool, or bool or None) may be given bare, negated or with a value:
-`--clip-value`, `--no-clip-value`, `--clip-value False`.
+`--clip-value`, `--no-clip-value`, `--clip-value False`. Whole numbers may be written `1e6`.
 """
 
 from __future__ import annotations
@@ -104,19 +104,28 @@ def _first_sentence(boxed: str) -> str:
 
 
 def _spelt_out(defaults: dict[str, Any], arguments: Sequence[str]) -> Iterator[str]:
-    """The arguments with switches as tyro wants them: bare for bool, with a value for bool or None."""
-    plain, optional = set(), set()
+    """The arguments as tyro wants them: switches bare for bool, with a value for bool or None, and whole
+    numbers in digits.
+    """
+    plain, optional, whole = set(), set(), set()
     for value in defaults.values():
         for name, kind in typing.get_type_hints(type(value)).items():
             if kind is bool:
                 plain.add(name)
             elif kind == (bool | None):
                 optional.add(name)
+            elif kind in (int, int | None):
+                whole.add(name)
     left = list(arguments)
     while left:
         argument = left.pop(0)
         flag, equals, given = argument.partition("=")
         name = flag.removeprefix("--").replace("-", "_")
+        if flag.startswith("--") and name in whole:
+            if not equals and left:
+                given = left.pop(0)
+            yield from (flag, _in_digits(given)) if equals or given else (flag,)
+            continue
         positive = name.removeprefix("no_") if name not in plain | optional else name
         if not flag.startswith("--") or positive not in plain | optional:
             yield argument
@@ -135,3 +144,12 @@ def _spelt_out(defaults: dict[str, Any], arguments: Sequence[str]) -> Iterator[s
             yield from (f"--{option}", str(on))
         else:
             yield f"--{option}" if on else f"--no-{option}"
+
+
+def _in_digits(text: str) -> str:
+    """`1e6` as `1000000`; anything else that is no whole number as it is, for tyro to refuse."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return str(int(number)) if "e" in text.lower() and number.is_integer() else text

@@ -177,5 +177,5 @@ def test_bad_settings_are_refused_by_name(field, value):
 
 
 def test_continuous_actions_are_refused():
-    with pytest.raises(ConfigError, match="choice"):
+    with pytest.raises(ConfigError, match="env='Pendulum-v1'.*choice"):
         dqn.make(*envs.make("Pendulum-v1"), SMALL)

@@ -114,7 +114,7 @@ BOX, CHOICES = spaces.Box(-1.0, 1.0, (3,)), spaces.Discrete(2)
 
 def build(expression, **options):
     options = {"features": 4, "log2_slots": 6, "normalize": "none", "coefficient": 1.0, **options}
-    return catalog.build(catalog.Options(expression, **options), BOX, CHOICES, policy_dim=3)
+    return catalog.build(catalog.Options(expression, **options), BOX, CHOICES, policy_widths=(5, 3))
 
 
 def test_expressions_mean_what_they_say():

@@ -191,6 +191,15 @@ def test_segments_hold_the_pairs_of_a_rollout(steps, size):
                     np.testing.assert_array_equal(states[piece, n, k + 1], then[t, n])
 
 
+def test_segments_leave_out_what_does_not_count():
+    _, _, _, transitions = walk(3, 16, 2, end=0.3)
+    valid = np.random.default_rng(0).random((16, 2)) < 0.5
+    whole, cut = (inverse_dynamics.segments(transitions, 1, valid=v) for v in (None, valid))
+    counted = np.moveaxis(valid.reshape(2, 8, 2), 1, 2)
+    np.testing.assert_array_equal(cut.weight, np.asarray(whole.weight) * counted)
+    assert 0 < cut.weight.sum() < whole.weight.sum()
+
+
 def test_segments_are_short_enough_for_the_minibatches():
     _, _, _, transitions = walk(3, 16, 2)
     assert inverse_dynamics.segments(transitions, 4).action.shape == (2, 2, 8)

@@ -65,6 +65,14 @@ def test_hyphens_and_underscores_and_tuples():
         assert options == Options(log_every=3, video=False)
 
 
+def test_whole_numbers_in_powers_of_ten():
+    given = ["--total-steps", "1e6", "--seeds=2e0", "--learning-rate", "1e-3"]
+    config, options = command_line.parse_run(walk.EXPERIMENT, given, "jaxrl run walk")
+    assert (config.total_steps, options.seeds, config.learning_rate) == (1_000_000, 2, 1e-3)
+    with pytest.raises(RunError, match=r"--total-steps.*1\.5e0|'1\.5e0'"):
+        command_line.parse_run(walk.EXPERIMENT, ["--total-steps", "1.5e0"], "jaxrl run walk")
+
+
 @pytest.mark.parametrize(
     "given, plots, scaled",
     [

@@ -45,7 +45,8 @@ class PCPGConfig(networks.Options):
       entropy: weight of its entropy bonus.
       max_grad_norm: gradients are scaled to this global norm.
       kl: step length of NPG.
-      cg_iterations, damping: of its conjugate gradients.
+      cg_iterations: of its conjugate gradients.
+      damping: of these.
       eval_episodes: episodes of one evaluation.
     """
 

@@ -173,8 +173,7 @@ def _inverse(dim: int, observation_space: Any, action_space: Any) -> Features:
         key: jax.Array, state: Any, steps: Transitions, valid: jax.Array, first: jax.Array
     ) -> Any:
         del first
-        # a pair that begins with a reset inside a piece is left out: so are steps after an end
-        return model.update(key, state, steps._replace(reset=steps.reset | ~valid))[0]
+        return model.update(key, state, steps, valid)[0]
 
     return Features(dim, lambda key: model.init(key, observation_space), apply, fit, learned=True)
 
