@@ -241,6 +241,10 @@ def _sweep(rest: list[str], package: str) -> int:
     places = sweep.sweep(spec, configs, options, command, rest[1:])
     if hosts.current(options).writes:
         print(f"{len(places)} run directories in {options.out / 'cells'}")
+        if options.plots:
+            from jaxrl_suite.runner.report import ReportOptions, report
+
+            report(list(places.values()), ReportOptions(options.out, aggregate=options.aggregate))
     return 0
 
 

@@ -58,7 +58,11 @@ class Curves:
         path = out / "metrics.parquet"
         if stored is None or not path.is_file():
             missing = folder.CONFIG if stored is None else path.name
-            raise RunError(f"{out} is not the directory of a run with metrics: no {missing} in it")
+            cells = out / "cells"
+            more = f"; of a sweep name its cells: {cells}/*" if cells.is_dir() else ""
+            raise RunError(
+                f"{out} is not the directory of a run with metrics: no {missing} in it{more}"
+            )
         try:
             table = pq.read_table(path)
         except (pa.ArrowException, OSError) as error:

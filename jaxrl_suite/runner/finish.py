@@ -49,8 +49,9 @@ def finish(job: Job, states: State) -> dict[str, Any]:
         _check_stop(job)
     if job.options.video and job.experiment.play is not None:
         _record(job, states)
-    shown = [name for name in headline if name in summary["final"]] or list(summary["final"])[:8]
-    print_finals(job.console, {job.spec.name: summary["final"]}, shown)
+    if job.experiment.cells is None:  # a sweep reports each of its cells, not their mean
+        shown = [n for n in headline if n in summary["final"]] or list(summary["final"])[:8]
+        print_finals(job.console, {job.spec.name: summary["final"]}, shown)
     speed = f"{summary['steps_per_second']:,.0f} env steps/s, "
     job.message(
         f"{job.env_steps:,} env steps a seed in {summary['wall_s']:.1f} s "
@@ -121,7 +122,7 @@ def print_finals(
     """A table of final values: mean, interquartile mean and the mean's 95% interval over seeds."""
     table = Table(title="final values (mean over the last tenth of the log lines)")
     if len(runs) > 1:
-        table.add_column("run")
+        table.add_column("run", overflow="fold")
     for column in ("metric", "mean", "IQM", "95% interval", "seeds"):
         table.add_column(column, justify="left" if column == "metric" else "right")
     for metric in metrics:

@@ -21,6 +21,9 @@ from jaxrl_suite.runner.errors import RunError
 from jaxrl_suite.runner.suggest import hint
 
 
+FILE_WIDTH = 200  # characters of a table that goes to a file, so that labels stay whole
+
+
 @dataclasses.dataclass(frozen=True)
 class ReportOptions:
     """What to compare and where to write it."""
@@ -68,6 +71,8 @@ def report(
     from jaxrl_suite.runner import plots
 
     console = console or Console()
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
     if not directories:
         raise RunError("report: name one run directory or more")
     loaded = [Curves.read(directory) for directory in directories]

@@ -13,6 +13,7 @@ import functools
 import itertools
 import json
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -136,8 +137,11 @@ def sweep(
     if arguments is not None and not options.resume:
         host.together(functools.partial(remember, options.out, spec, arguments))
     places = {label: options.out / "cells" / _as_name(label) for label in configs}
-    most = max(1, MOST_ROWS // options.seeds)
-    for number, group in enumerate(groups(spec, configs, most)):
+    programs = groups(spec, configs, max(1, MOST_ROWS // options.seeds))
+    begun, trained = time.monotonic(), 0
+    for number, group in enumerate(programs):
+        if host.writes:
+            print(_progress(programs, number, time.monotonic() - begun, trained), flush=True)
         out = options.out / "programs" / str(number)
         if not host.share(options.resume and (out / "summary.json").exists()):
             members = list(group.values())
@@ -156,9 +160,17 @@ def sweep(
                 command,
                 again=f"jaxrl sweep {spec.name} --out {options.out} --resume",
             )
+            trained += len(group)
         if host.writes:
             _split(spec, group, out, places, options)
     return places
+
+
+def _progress(programs: Sequence[Any], number: int, seconds: float, trained: int) -> str:
+    """What comes next, and how long all that is left may take: the time by cell so far."""
+    left = sum(map(len, programs[number:]))
+    text = f"program {number + 1} of {len(programs)}, {len(programs[number])} of {left} cells left"
+    return f"{text}, some {seconds / trained * left / 60:.0f} minutes" if trained else text
 
 
 def _as_name(label: str) -> str:

@@ -65,13 +65,18 @@ def test_cells_are_run_directories(swept, tmp_path, capsys):
     assert (tmp_path / "report" / "report.png").exists()
     assert jaxrl("run", "walk", "--out", cells[0], "--resume") == 2
     assert "a cell of a sweep" in capsys.readouterr().err
+    assert jaxrl("report", swept) == 2
+    assert f"of a sweep name its cells: {swept}/cells/*" in capsys.readouterr().err
 
 
 def test_resume_needs_no_grid_and_trains_nothing_twice(swept, capsys):
     before = {p: p.stat().st_mtime_ns for p in swept.glob("programs/*/metrics.parquet")}
     assert len(before) == 2
     assert jaxrl("sweep", "walk", "--out", swept, "--resume") == 0
-    assert "4 run directories" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "4 run directories" in shown and "program 2 of 2, 2 of 2 cells left" in shown
+    assert "learning_rate=0.2" in shown  # of the report
+    assert len(json.loads((swept / "report.json").read_text())) == 4
     assert before == {p: p.stat().st_mtime_ns for p in before}
 
 
