@@ -20,7 +20,6 @@ from jaxrl_suite.runner.curves import Curves
 from jaxrl_suite.runner.errors import RunError
 from jaxrl_suite.runner.suggest import hint
 
-
 FILE_WIDTH = 200  # characters of a table that goes to a file, so that labels stay whole
 
 
