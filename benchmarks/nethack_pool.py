@@ -214,7 +214,9 @@ def _turns(pool: Pool) -> float:
 def main(argv: list[str] | None = None) -> None:
     """Measures, prints and writes the table."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        prog="jaxrl bench nethack_pool",
+        description=__doc__,
+        formatter_class=argparse.RawTextHelpFormatter,
     )
     parser.add_argument("--games", type=int, nargs="+", default=[16, 64, 256, 1024])
     parser.add_argument("--workers", type=int, default=2, help="processes of every candidate")

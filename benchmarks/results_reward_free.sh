@@ -3,7 +3,7 @@
 set -e
 rooms=runs/results/free-rooms  # what has finished is not run again
 [ -d "$rooms/cells" ] || .venv/bin/jaxrl sweep reward_free --seeds 3 --bonus-share 0.25 --out "$rooms" \
-  --env MultiRoom-N6 --max-steps 240 --total-steps 400000 \
+  --env MultiRoom-N6 --max-steps 120 --total-steps 400000 \
   --grid "bonus=e3b,rnd,noveld,icm,ride,first_position,e3b*noveld,none"
 for bonus in e3b rnd noveld first_position none; do
   out=runs/results/free-pictures-$bonus

@@ -103,6 +103,8 @@ def make(
     Raises:
       UnknownEnvironment: for a name nobody registered, with close matches.
       UnknownOption: for an option the environment does not have, with the ones it has.
+      MissingExtra: where it needs a package that is not installed; an ImportError, too.
+      ValueError: for a value that cannot be used. The others are ValueErrors, too.
     """
     if "?" in name:
         name, inside = split_name(name)
@@ -138,7 +140,10 @@ def make(
     if num_contexts is not None:
         env = wrappers.FixedContexts(env, num_contexts, context_seed)
     if max_steps is not None:
-        env = _limited(env, max_steps)
+        horizon = getattr(env, "horizon", max_steps)  # of a lock: what its task is
+        if max_steps > horizon:
+            raise UnknownOption(f"max_steps={max_steps!r}: at most {name}'s {horizon}")
+        env = wrappers.TimeLimit(env, max_steps)
     mode = default_reset if auto_reset is None else auto_reset
     if mode != "none":
         env = wrappers.AutoReset(env, mode, bank_size)
@@ -206,12 +211,10 @@ def _on_host(
     try:
         contexts = Contexts(num_contexts, context_seed)
         return catalogue.build(name, options, max_steps, contexts)
+    except catalogue.MissingExtra:
+        raise
     except ValueError as error:
         raise UnknownOption(str(error)) from None
-
-
-def _limited(env: Environment, steps: int) -> Environment:
-    return wrappers.TimeLimit(env, steps)
 
 
 def check_options(

@@ -106,6 +106,11 @@ class Config(catalog.Options, ppo.PPOConfig):
     workers: int | None = None
 
 
+def full_name(config: Config) -> str:
+    """The environment's name, of the paper's tasks too."""
+    return TASKS.get(config.env.lower(), config.env)
+
+
 def build(config: Config) -> Experiment:
     """PPO on the games, with the chosen bonus added to its reward.
 
@@ -123,13 +128,12 @@ def build(config: Config) -> Experiment:
             raise ConfigError(name, value, f"{default!r}: {why} has no use for it")
     try:
         options: dict[str, Any] = {} if config.workers is None else {"workers": config.workers}
-        name = TASKS.get(config.env.lower(), config.env)
-        env, params = envs.make(name, max_steps=config.max_steps, **options)
-    except (ValueError, ImportError) as error:
+        env, params = envs.make(full_name(config), max_steps=config.max_steps, **options)
+    except ValueError as error:
         raise ConfigError("env", config.env, str(error)) from None
     observations, actions = env.observation_space(params), env.action_space(params)
-    if "glyphs" not in getattr(observations, "spaces", {}):
-        raise ConfigError("env", config.env, "an environment with NetHack's observations")
+    if not nethack.is_nethack(set(getattr(observations, "spaces", {}))):
+        raise ConfigError("env", config.env, "an environment with NetHack's glyphs and blstats")
 
     def encoder(widths: tuple[int, ...], final: str = "relu") -> nethack.NetHackEncoder:
         options = {**(PUBLISHED if config.published else {}), "widths": widths, "final": final}
@@ -156,6 +160,7 @@ EXPERIMENT = Spec(
     build=build,
     summary="E3B and its baselines on MiniHack, real NetHack games on the host",
     paper="Henaff et al., Exploration via Elliptical Episodic Bonuses, NeurIPS 2022",
+    environment=full_name,
     sweepable=tuple(name for name in SWEEPABLE if name != "num_contexts"),
 )
 

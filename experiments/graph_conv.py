@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxrl_suite import supervised
+from jaxrl_suite import checks, supervised
 from jaxrl_suite.data import images, tables
 from jaxrl_suite.data.images import Labelled
 from jaxrl_suite.experiment import ConfigError, Experiment, Spec
@@ -160,12 +160,14 @@ def check(config: Config) -> None:
             raise ConfigError(name, value, f"one of {', '.join(options)}")
     if not has_grid(config) and "grid" in (config.graph, config.model):
         raise ConfigError("data", config.data, "digits, moved_digits or mnist: others have no grid")
-    for name in ("num_updates", "steps", "batch_size", "knots", "stride", "neighbours"):
-        if getattr(config, name) < 1:
-            raise ConfigError(name, getattr(config, name), "at least 1")
-    for name in ("rank", "kept"):
-        if not 0.0 < getattr(config, name) <= 1.0:
-            raise ConfigError(name, getattr(config, name), "above 0, at most 1")
+    checks.at_least(
+        config, 1, "num_updates", "steps", "batch_size", "knots", "stride", "neighbours"
+    )
+    checks.at_least(config, 1, "train_size")
+    checks.above(config, 0.0, "rank", "kept", "learning_rate")
+    checks.within(config, 0.0, 1.0, "kept", "dropout")
+    if not config.rank < 1:
+        raise ConfigError("rank", config.rank, "below 1")
     if not config.channels:
         raise ConfigError("channels", config.channels, "a convolution or more")
 

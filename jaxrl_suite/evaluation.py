@@ -22,7 +22,7 @@ def horizon(env: Environment) -> int:
     params = getattr(env, "unwrapped", env).default_params
     own = int(params.max_steps_in_episode)
     limit = getattr(env, "steps", None)  # a TimeLimit wrapper's
-    return own if limit is None else min(own, int(limit))
+    return own if limit is None else int(limit)
 
 
 def episodes(

@@ -98,6 +98,8 @@ class Spec:
       length: config fields that set how long a run is and may change when it is resumed.
       sweepable: config fields whose numbers `build` also takes as traced values (`known` tells), so
         that a sweep over them is one program.
+      environment: `config -> name` of its environment for `envs.make`, or None: `config.env` where there
+        is one.
       settings: `config -> dataclass` of what `build` takes where the config says None, or None: kept
         beside the config, and a run is not resumed with others.
     """
@@ -109,7 +111,12 @@ class Spec:
     paper: str = ""
     length: tuple[str, ...] = ("total_steps", "num_updates")
     sweepable: tuple[str, ...] = ()
+    environment: Callable[[Any], str] | None = None
     settings: Callable[[Any], Any] | None = None
+
+    def plays(self, config: Any) -> str | None:
+        """The name of a config's environment, or None."""
+        return self.environment(config) if self.environment else getattr(config, "env", None)
 
 
 class ConfigError(ValueError):

@@ -12,6 +12,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxrl_suite.experiment import ConfigError
+
 
 def permutation(key: jax.Array, size: int) -> jax.Array:
     """A random order of `0 .. size - 1`, `[size]` int32.
@@ -91,12 +93,12 @@ def passes(
       The state, and the metrics' means over all minibatches.
 
     Raises:
-      ValueError: when there are more minibatches than steps.
+      ConfigError: when there are more minibatches than steps.
     """
     length, width = jax.tree.leaves(data)[0].shape[:2]
     size = length * width
     if parts > size:
-        raise ValueError(f"minibatches={parts}: a rollout has only {size} steps")
+        raise ConfigError("minibatches", parts, f"at most {size}, the steps of a rollout")
     flat = jax.tree.map(lambda x: x.reshape(size, *x.shape[2:]), data)
     used = max(1, round(share * parts))
 

@@ -80,5 +80,9 @@ def test_bad_environments_are_refused():
         script.build(dataclasses.replace(TINY, agent="a3c"))
     with pytest.raises(ConfigError, match="clip"):
         script.build(dataclasses.replace(TINY, clip=None))
-    with pytest.raises(ConfigError, match="^env='Empty-5x5': an environment with NetHack's observ"):
+    with pytest.raises(
+        ConfigError, match="^env=.*an environment with NetHack's glyphs and blstats"
+    ):
+        script.build(dataclasses.replace(TINY, env="NetHackScore-v0?keys=('glyphs','message')"))
+    with pytest.raises(ConfigError, match="^env='Empty-5x5': an environment with NetHack's glyphs"):
         script.build(dataclasses.replace(TINY, env="Empty-5x5", workers=None))

@@ -113,14 +113,17 @@ def convert_space(space: Any) -> spaces.Discrete | spaces.Box:
 
 
 def factory(name: str) -> Callable[..., tuple[core.Environment, str]]:
-    """For the registry: `scaled` is ours (see `Scaled`), all others go to gymnax's constructor."""
+    """For the registry; the one option is `scaled` (see `Scaled`)."""
 
     def build(scaled: bool = False, **options: Any) -> tuple[core.Environment, str]:
         import gymnax  # computes at import, so not before it is needed
 
         if scaled and name not in SCALABLE:
             raise ValueError(f"scaled={scaled!r}: only {' and '.join(SCALABLE)} have this form")
-        env, _ = gymnax.make(name, **options)
+        from envs.registry import check_options
+
+        check_options(name, ["scaled"], {"scaled": scaled, **options}, build)
+        env, _ = gymnax.make(name)
         return (Scaled if scaled else GymnaxEnvironment)(env), "exact"
 
     return build

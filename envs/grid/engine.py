@@ -2,7 +2,7 @@
 
 Everything that differs between levels is in a `Level` record of pure functions: how to draw one, and
 what ends an episode. The rest follows `MiniGridEnv.step` of Farama MiniGrid (Chevalier-Boisvert et
-al., 2023) cell for cell; `tests/grid` holds both against each other.
+al., 2023) cell for cell; `tests/envs/grid` holds both against each other.
 """
 
 from __future__ import annotations

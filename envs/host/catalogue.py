@@ -41,11 +41,16 @@ POOL_OPTIONS = ("workers", "deadline", "ahead", "share_pages")
 
 _pools: weakref.WeakValueDictionary[str, Pool] = weakref.WeakValueDictionary()
 _PACKAGE = {"nethack": "nle", "minihack": "minihack", "gymnasium": "gymnasium"}
+_INSTALL = {"minihack": "'jaxrl-suite[minihack]'"}
 _MINIHACK_OPTIONS = (
     "keys", "crop", "bank", "character", "actions", "autopickup", "pet", "spawn_monsters",
     "reward_win", "reward_lose", "penalty_mode", "penalty_step", "penalty_time",
     "allow_all_yn_questions", "allow_all_modes",
 )  # fmt: skip
+
+
+class MissingExtra(ImportError, ValueError):
+    """A package that an environment needs is not installed."""
 
 
 def names() -> list[str]:
@@ -102,14 +107,14 @@ def build(
 
     Raises:
       ValueError: for an option it does not have, or a value that cannot be used.
-      ImportError: when its package is not installed.
+      MissingExtra: when its package is not installed.
     """
     module = kind(name)
     if module is None:
         raise ValueError(f"{name!r} is no host environment")
     package = _PACKAGE[module]
     if not importlib.util.find_spec(package):
-        raise ImportError(f"{name} needs {package}: pip install {package}")
+        raise MissingExtra(f"{name} needs {package}: pip install {_INSTALL.get(package, package)}")
     known: tuple[str, ...] | None = _MINIHACK_OPTIONS
     if module == "nethack":
         from envs.host.games import nethack

@@ -213,9 +213,7 @@ class Pool:
         """Raises what a game of group `number` raised, if one did."""
         if number not in self.errors:
             return
-        kind, text, trace = self.errors.pop(number)
-        if kind == "MissingExtra":
-            raise HostError(text)
+        _, text, trace = self.errors.pop(number)
         raise HostError(f"{self.name}: {text}\n\nIn the worker:\n{trace}")
 
     def give_up(self, why: str) -> None:

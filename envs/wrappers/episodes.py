@@ -61,7 +61,14 @@ class EpisodeLog(Wrapper):
 
 
 class TimeLimit(Wrapper):
-    """Truncates every episode after `steps` steps, whatever the environment's own limit."""
+    """Truncates every episode after `steps` steps, whatever the environment's own limit.
+
+    A shorter limit leaves the environment as it is; for a longer one its own is put off, which a reward
+    that depends on it, as MiniGrid's does, sees too.
+
+    Raises:
+      ValueError: for `steps` below 1.
+    """
 
     def __init__(self, env: core.Environment, steps: int):
         super().__init__(env)
@@ -69,11 +76,20 @@ class TimeLimit(Wrapper):
             raise ValueError(f"max_steps={steps!r}: at least 1")
         self.steps = steps
 
+    @property
+    def default_params(self) -> Any:
+        params = self.env.default_params
+        if getattr(params, "max_steps_in_episode", self.steps) >= self.steps:
+            return params
+        return params.replace(max_steps_in_episode=self.steps)
+
     def reset(self, key: jax.Array, params: Any = None) -> tuple[Any, CountState]:
+        params = self.default_params if params is None else params
         observation, state = self.env.reset(key, params)
         return observation, CountState(state, jnp.int32(0))
 
     def step(self, key: jax.Array, state: CountState, action: jax.Array, params: Any = None) -> Any:
+        params = self.default_params if params is None else params
         observation, env_state, reward, terminated, truncated, info = self.env.step(
             key, state.env_state, action, params
         )

@@ -114,8 +114,27 @@ def build(
         make_encoder = functools.partial(_encoder, observation_space)
     policy_dim = policy_widths[-1] if policy_widths else None
     parts = _constructors(options, observation_space, action_space, policy_dim, make_encoder)
-    bonus = _evaluate(options.bonus, parts)
+    bonus = _in_options_terms(options, _evaluate(options.bonus, parts))
     return scale.scaled(bonus, options.coefficient, options.normalize)
+
+
+def _in_options_terms(options: Options, bonus: Bonus) -> Bonus:
+    """With errors that name the option behind a bonus's own field."""
+
+    def told(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def call(*arguments: Any) -> Any:
+            try:
+                return function(*arguments)
+            except ConfigError as error:
+                option = {"key": "bonus", "minibatches": "bonus_minibatches"}.get(error.field)
+                if option is None:
+                    raise
+                raise ConfigError(option, getattr(options, option), error.expected) from None
+
+        return call
+
+    return dataclasses.replace(bonus, init=told(bonus.init), update=told(bonus.update))
 
 
 def names() -> list[str]:

@@ -173,7 +173,7 @@ def encoder_for(
       space: a MiniGrid-like or NetHack-like dictionary, a vector, a picture, a board of numbers
         (a maze from above), or a dictionary of vectors and pictures.
       widths: of the dense layers.
-      final: grid, NetHack and image encoders only: "relu" or "linear".
+      final: grid, NetHack, board and image encoders only: "relu" or "linear".
       activation: vector encoders only.
       use_mission: grid encoders only.
 

@@ -198,7 +198,7 @@ def _run_spec(spec: Spec, arguments: list[str], start: str) -> int:
     assert isinstance(chosen, options.Options)
     chosen.check()
     compile_cache.configure(chosen.compile_cache)
-    cpu_devices.configure(chosen.seeds // (chosen.processes or 1), getattr(config, "env", None))
+    cpu_devices.configure(chosen.seeds // (chosen.processes or 1), [spec.plays(config)])
     hosts.connect(chosen)
     runner.run(spec, config, chosen, f"{start} {shlex.join(arguments)}".strip())
     return 0
@@ -234,8 +234,8 @@ def _sweep(rest: list[str], package: str) -> int:
         more = [part for name, value in values.items() for part in as_option(spec, name, value)]
         configs[label] = parse_run(spec, [*arguments, *more], start)[0]
     compile_cache.configure(options.compile_cache)
-    env = next((c.env for c in configs.values() if hasattr(c, "env")), None)
-    cpu_devices.configure(len(configs) * options.seeds // (options.processes or 1), env)
+    rows = len(configs) * options.seeds // (options.processes or 1)
+    cpu_devices.configure(rows, [spec.plays(config) for config in configs.values()])
     hosts.connect(options)
     command = shlex.join(["jaxrl", "sweep", *rest])
     places = sweep.sweep(spec, configs, options, command, rest[1:])

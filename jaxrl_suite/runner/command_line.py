@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from jaxrl_suite.runner.arguments import parse
 from jaxrl_suite.runner.errors import RunError
@@ -37,7 +37,7 @@ def take_grid(spec: Spec, arguments: Sequence[str]) -> tuple[list[str], dict[str
 def as_option(spec: Spec, name: str, value: str) -> list[str]:
     """`--name value`, or the flag of a field that is true or false."""
     flag, default = name.replace("_", "-"), getattr(spec.config(), name)
-    if default is None and value.lower() == "none":
+    if value.lower() == "none" and type(None) in get_args(get_type_hints(spec.config)[name]):
         value = "None"
     if isinstance(default, bool):
         words = {"true": f"--{flag}", "false": f"--no-{flag}"}

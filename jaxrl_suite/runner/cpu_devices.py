@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 
-def configure(seeds: int, env: str | None = None) -> int:
-    """Splits the CPU into as many devices as there are cores, if they divide `seeds`.
+def configure(seeds: int, environments: Iterable[str | None] = ()) -> int:
+    """Splits the CPU into as many devices as divide `seeds`, up to the number of cores.
 
-    Environments on the host (`env` names one) keep the single device: their callbacks need it, and
-    their worker processes use the cores.
+    Where one of the `environments` (by name) is on the host, the single device stays: callbacks need it,
+    and worker processes use the cores.
 
     Leaves everything as it is where the user chose (`JAX_NUM_CPU_DEVICES`, or
     `--xla_force_host_platform_device_count` in `XLA_FLAGS`) or JAX has already started. Other
@@ -25,8 +26,9 @@ def configure(seeds: int, env: str | None = None) -> int:
 
     from envs.host.catalogue import on_host
 
-    if env is not None and on_host(env):
+    if any(env is not None and on_host(env) for env in environments):
         return 0
+    seeds = max(1, seeds)  # too few for the processes is for `Hosts.part` to tell
     count = max(n for n in range(1, min(seeds, _cores()) + 1) if seeds % n == 0)
     try:
         jax.config.update("jax_num_cpu_devices", count)

@@ -13,6 +13,7 @@ import functools
 import itertools
 import json
 import re
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -145,7 +146,9 @@ def sweep(
         out = options.out / "programs" / str(number)
         if not host.share(options.resume and (out / "summary.json").exists()):
             members = list(group.values())
-            program = dataclasses.replace(spec, config=Cells, build=_builder(spec, members))
+            program = dataclasses.replace(
+                spec, config=Cells, build=_builder(spec, members), settings=None
+            )
             loop.run(
                 program,
                 Cells({label: folder.plain(config) for label, config in group.items()}),
@@ -158,7 +161,9 @@ def sweep(
                     tensorboard=False,
                 ),
                 command,
-                again=f"jaxrl sweep {spec.name} --out {options.out} --resume",
+                again=shlex.join(
+                    ["jaxrl", "sweep", spec.name, "--out", str(options.out), "--resume"]
+                ),
             )
             trained += len(group)
         if host.writes:
@@ -203,6 +208,8 @@ def _split(
         finals = Curves.of(spec.name, plain, rows).finals()
         evaluation = {name: v for name, v in finals.items() if name.startswith("eval/")}
         changes = {"config": plain, "final": finals, "evaluation": evaluation}
+        if spec.settings is not None:
+            changes["settings"] = folder.plain(spec.settings(config))
         changes["runner"] = {name: getattr(own, name) for name in folder.RUNNER_FIELDS}
         finish.write_json(place / "summary.json", summary | changes)
 

@@ -96,7 +96,7 @@ def load(
             f"seed={seed}: the run has {runner.seed} to {runner.seed + runner.seeds - 1}"
         )
     compile_cache.configure(runner.compile_cache)
-    cpu_devices.configure(1, getattr(config, "env", None))
+    cpu_devices.configure(1)
     built = spec.build(config)
     _, arrays, _ = checkpoint.newest(out / "checkpoints")
     template = segment.Program(built, runner.seed, runner.seeds).template
@@ -113,6 +113,8 @@ def watch(out: Path, options: WatchOptions, package: str = "experiments") -> lis
     options.check()
     changes = {} if options.greedy is None else {"eval_greedy": options.greedy}
     built, state, config = load(out, options.seed, package, **changes)
+    if changes and not hasattr(config, "eval_greedy"):
+        raise RunError(f"greedy={options.greedy}: this run's agent has one way to act")
     if built.play is None:
         raise RunError(f"{str(out)!r}: nothing to watch, its experiment plays no episodes")
     console, frames, returns = Console(), list[np.ndarray](), list[float]()

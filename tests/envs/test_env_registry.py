@@ -235,6 +235,23 @@ def test_options_in_a_name():
             envs.make(name)
 
 
+@pytest.mark.parametrize("option", ["scale=True", "size=3"])
+def test_unknown_options_of_classic_control(option):
+    with pytest.raises(envs.UnknownOption, match="MountainCar-v0 has no option"):
+        envs.make(f"MountainCar-v0?{option}")
+
+
+def test_a_missing_package_is_told_by_its_extra(monkeypatch):
+    from envs.host import catalogue
+
+    monkeypatch.setattr(catalogue, "minihack_names", lambda: ())
+    monkeypatch.setattr(catalogue.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="pip install 'jaxrl-suite.minihack.'"):
+        envs.make("MiniHack-Room-5x5-v0")
+    with pytest.raises(ValueError, match="needs minihack"):
+        envs.make("MiniHack-Room-5x5-v0")
+
+
 def test_coordinates_are_one_hot_columns_and_rows_through_resets():
     env, params = envs.make("Empty-5x5", coordinates=True, max_steps=3)
     observation, state = env.reset(jax.random.key(0), params)

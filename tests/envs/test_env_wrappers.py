@@ -10,6 +10,7 @@ from scipy import stats
 
 import envs
 from envs import wrappers
+from jaxrl_suite import evaluation
 
 LEVEL = "Empty-Random-5x5"
 
@@ -125,6 +126,29 @@ def test_time_limit():
     assert int(np.max(info["episode_length"])) == 4
     with pytest.raises(ValueError, match="max_steps=0"):
         envs.make("Empty-8x8", max_steps=0)
+
+
+@pytest.mark.parametrize("name", ["Empty-5x5", "RaycastMaze-3x3?goal=False", "MountainCar-v0"])
+def test_time_limit_beyond_the_environments_own(name):
+    own = evaluation.horizon(envs.make(name)[0])
+    env, params = envs.make(name, max_steps=own + 30, auto_reset="none")
+    assert evaluation.horizon(env) == own + 30
+    for given in (params, None):
+        _, state = env.reset(jax.random.key(0), given)
+
+        def step(state, key, given=given):
+            _, state, _, terminated, truncated, _ = env.step(key, state, jnp.int32(0), given)
+            return state, (terminated, truncated)
+
+        keys = jax.random.split(jax.random.key(1), own + 30)
+        _, (terminated, truncated) = jax.lax.scan(step, state, keys)
+        assert not terminated.any() and np.flatnonzero(truncated).tolist() == [own + 29]
+
+
+def test_a_lock_s_horizon_is_its_task():
+    assert envs.make("DiabolicalLock-H10", max_steps=10)
+    with pytest.raises(envs.UnknownOption, match="max_steps=11: at most DiabolicalLock-H10's 10"):
+        envs.make("DiabolicalLock-H10", max_steps=11)
 
 
 def test_fixed_contexts():

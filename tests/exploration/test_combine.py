@@ -11,6 +11,7 @@ import pytest
 
 import envs
 from envs import spaces
+from jaxrl_suite.agents import ppo
 from jaxrl_suite.experiment import ConfigError
 from jaxrl_suite.exploration import catalog, combine, scale
 from jaxrl_suite.exploration.bonus import Bonus, Transitions
@@ -161,6 +162,21 @@ def test_bad_expressions_are_refused(expression, words):
     with pytest.raises(ConfigError, match="bonus=") as error:
         build(expression)
     assert words in str(error.value)
+
+
+def test_errors_of_a_bonus_name_the_option_behind_it():
+    env, params = envs.make("CartPole-v1")
+    small = {"num_envs": 1, "rollout_length": 1, "minibatches": 1}
+    for options, words in (
+        ({"bonus": "first_message"}, "bonus='first_message': this environment has no messages"),
+        ({"bonus": "rnd"}, "bonus_minibatches=4: at most 1, the steps of a rollout"),
+    ):
+        given = catalog.Options(**options)
+        bonus = catalog.build(given, env.observation_space(params), env.action_space(params))
+        experiment = ppo.make(env, params, ppo.PPOConfig(**small), bonus)
+        with pytest.raises(ConfigError) as error:
+            jax.eval_shape(lambda key, e=experiment: e.update(e.init(key)), jax.random.key(0))
+        assert words in str(error.value)
 
 
 def test_none_is_no_bonus():

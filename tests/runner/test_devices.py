@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 
+import jax
 import pyarrow.parquet as pq
 
-from jaxrl_suite.runner import cli
+from jaxrl_suite import experiment
+from jaxrl_suite.runner import cli, cpu_devices
 
 FLAG = "--xla_force_host_platform_device_count"
 FOUR = {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {FLAG}=4"}
@@ -89,6 +91,21 @@ else:
     subprocess.run(
         [sys.executable, "-c", code], check=True, env={**child_environment, **FOUR}, timeout=240
     )
+
+
+def test_hosts_of_games_keep_one_device(monkeypatch):
+    spec = experiment.get("e3b_minihack")
+    names = [spec.plays(spec.config(env=name)) for name in ("freeze-horn", "NetHackScore-v0")]
+    assert names[0] == "MiniHack-Freeze-Horn-Restricted-v0"
+    asked = []
+    monkeypatch.setattr(cpu_devices, "_cores", lambda: 2)
+    monkeypatch.setattr(jax.config, "update", lambda *given: asked.append(given))
+    for chosen in ("XLA_FLAGS", "JAX_NUM_CPU_DEVICES"):
+        monkeypatch.delenv(chosen, raising=False)
+    assert cpu_devices.configure(2, names[:1]) == 0
+    assert cpu_devices.configure(2, ["Empty-5x5", *names]) == 0 and not asked
+    assert cpu_devices.configure(2, ["Empty-5x5", None]) == 2
+    assert cpu_devices.configure(0) == 1  # fewer seeds than processes: told about later
 
 
 def test_seeds_divide_over_the_cores(child_environment):

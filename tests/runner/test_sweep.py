@@ -109,6 +109,28 @@ def test_interrupted_sweeps_go_on(walk, tmp_path, child_environment):
     assert metrics(out / "cells/learning_rate=0.1").num_rows == 2 * 100
 
 
+def test_scripts_with_presets_are_swept(tmp_path):
+    small = "--num-envs 4 --rollout-length 8 --minibatches 2 --total-steps 64 --widths 8 --no-plots"
+    grid = ["--grid", "learning_rate=0.001,0.002", "--grid", "bonus=none,rnd"]
+    command = [
+        "sweep",
+        "ppo",
+        *grid,
+        *small.split(),
+        "--env",
+        "Empty-5x5",
+        "--out",
+        str(tmp_path / "s"),
+    ]
+    assert cli.main([*command, "--eval-episodes", "1"]) == 0
+    cells = sorted((tmp_path / "s" / "cells").iterdir())
+    assert len(cells) == 4
+    for cell in cells:
+        settings = json.loads((cell / "summary.json").read_text())["settings"]
+        assert f"learning_rate={settings['learning_rate']:g}" in cell.name
+    assert cli.main(["sweep", "ppo", "--out", str(tmp_path / "s"), "--resume"]) == 0
+
+
 def test_groups_hold_no_more_than_asked():
     configs = {str(i): walk.Config(learning_rate=i / 10) for i in range(5)}
     configs["other"] = dataclasses.replace(configs["0"], hidden=(4, 4))

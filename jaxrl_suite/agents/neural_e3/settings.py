@@ -82,6 +82,8 @@ def check(config: FiniteConfig) -> None:
     checks.one_of(config, ("l2", "l1"), "distance")
     if config.kept > config.playouts:
         raise ConfigError("kept", config.kept, f"at most the {config.playouts} playouts")
+    if config.together > config.episodes:
+        raise ConfigError("together", config.together, f"at most episodes={config.episodes}")
     if config.together > config.capacity:
         raise ConfigError("capacity", config.capacity, f"at least together={config.together}")
     if not 0.0 < config.member_share <= 1.0:
