@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxrl_suite import supervised
+from jaxrl_suite import checks, supervised
 from jaxrl_suite.data import babi, babi_tasks, world_model
 from jaxrl_suite.experiment import ConfigError, Experiment, Spec
 from jaxrl_suite.networks.embedding import Embedding
@@ -114,27 +114,14 @@ def check(config: Config) -> None:
     Raises:
       ConfigError: naming the field.
     """
-    if config.data not in ("world", "babi"):
-        raise ConfigError("data", config.data, "'world' or 'babi'")
-    if config.model not in ("entnet", "lstm"):
-        raise ConfigError("model", config.model, "'entnet' or 'lstm'")
+    checks.one_of(config, ("world", "babi"), "data")
+    checks.one_of(config, ("entnet", "lstm"), "model")
     if config.data == "babi" and config.task not in babi_tasks.FAMILIES:
         raise ConfigError("task", config.task, "from 1 to 20")
-    for name in (
-        "num_updates",
-        "steps",
-        "batch_size",
-        "slots",
-        "features",
-        "halve_every",
-        "asked",
-    ):
-        if getattr(config, name) < 1:
-            raise ConfigError(name, getattr(config, name), "at least 1")
-    if config.train_sentences is not None and config.train_sentences < 1:
-        raise ConfigError("train_sentences", config.train_sentences, "at least 1, or None")
-    if config.longest < 4:
-        raise ConfigError("longest", config.longest, "at least 4")
+    counts = ("num_updates", "steps", "batch_size", "slots", "features", "halve_every", "asked")
+    checks.at_least(config, 1, *counts, "train_sentences")
+    checks.above(config, 0.0, "learning_rate")
+    checks.at_least(config, 4, "longest")
     if config.shortest is not None and not 4 <= config.shortest <= config.longest:
         raise ConfigError("shortest", config.shortest, f"from 4 to longest={config.longest}")
     if min(config.test_lengths, default=4) < 4:

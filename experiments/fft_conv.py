@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxrl_suite import supervised
+from jaxrl_suite import checks, supervised
 from jaxrl_suite.data import images
 from jaxrl_suite.experiment import ConfigError, Experiment, Spec
 from jaxrl_suite.networks import fft_conv
@@ -78,9 +78,8 @@ def check(config: Config) -> None:
         raise ConfigError("method", config.method, f"one of {', '.join(fft_conv.METHODS)}")
     if len(config.kernels) != len(config.channels) or not config.kernels:
         raise ConfigError("kernels", config.kernels, f"as many as channels={config.channels}")
-    for name in ("num_updates", "steps", "batch_size"):
-        if getattr(config, name) < 1:
-            raise ConfigError(name, getattr(config, name), "at least 1")
+    checks.at_least(config, 1, "num_updates", "steps", "batch_size")
+    checks.above(config, 0.0, "learning_rate")
 
 
 def build(config: Config) -> Experiment:

@@ -152,20 +152,17 @@ def check(config: Config) -> None:
     Raises:
       ConfigError: naming the field.
     """
-    for name, value, options in (
-        ("graph", config.graph, GRAPHS),
-        ("model", config.model, MODELS),
-    ):
-        if value not in options:
-            raise ConfigError(name, value, f"one of {', '.join(options)}")
+    checks.one_of(config, GRAPHS, "graph")
+    checks.one_of(config, MODELS, "model")
     if not has_grid(config) and "grid" in (config.graph, config.model):
         raise ConfigError("data", config.data, "digits, moved_digits or mnist: others have no grid")
     checks.at_least(
         config, 1, "num_updates", "steps", "batch_size", "knots", "stride", "neighbours"
     )
     checks.at_least(config, 1, "train_size")
-    checks.above(config, 0.0, "rank", "kept", "learning_rate")
-    checks.within(config, 0.0, 1.0, "kept", "dropout")
+    checks.above(config, 0.0, "rank", "learning_rate")
+    checks.share(config, "kept")
+    checks.within(config, 0.0, 1.0, "dropout")
     if not config.rank < 1:
         raise ConfigError("rank", config.rank, "below 1")
     if not config.channels:

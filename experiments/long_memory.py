@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxrl_suite import supervised
+from jaxrl_suite import checks, supervised
 from jaxrl_suite.data import long_memory
 from jaxrl_suite.experiment import ConfigError, Experiment, Spec, known
 from jaxrl_suite.networks import recurrent
@@ -102,13 +102,10 @@ def check(config: Config) -> None:
     Raises:
       ConfigError: naming the field.
     """
-    if config.task not in TASKS:
-        raise ConfigError("task", config.task, f"one of {', '.join(TASKS)}")
-    if config.core not in recurrent.KINDS:
-        raise ConfigError("core", config.core, f"one of {', '.join(recurrent.KINDS)}")
-    for name in ("num_updates", "steps", "batch_size", "features"):
-        if getattr(config, name) < 1:
-            raise ConfigError(name, getattr(config, name), "at least 1")
+    checks.one_of(config, TASKS, "task")
+    checks.one_of(config, recurrent.KINDS, "core")
+    checks.at_least(config, 1, "num_updates", "steps", "batch_size", "features")
+    checks.above(config, 0.0, "learning_rate")
     if config.delay < (2 if config.task == "addition" else 1):
         raise ConfigError("delay", config.delay, "at least 1, for addition 2")
     if config.vary and config.task != "copy":

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxrl_suite import checks
 from jaxrl_suite.data import images
 from jaxrl_suite.experiment import ConfigError, Experiment, Spec
 from jaxrl_suite.landscape import complexity, networks, spin_glass
@@ -99,24 +100,16 @@ def check(config: Config) -> None:
     Raises:
       ConfigError: naming the field.
     """
-    if config.system not in METHODS:
-        raise ConfigError("system", config.system, f"one of {', '.join(METHODS)}")
+    checks.one_of(config, METHODS, "system")
     if config.method not in (None, *METHODS[config.system]):
         raise ConfigError("method", config.method, f"one of {', '.join(METHODS[config.system])}")
-    for name in ("runs", "num_updates", "steps", "hidden", "batch_size"):
-        if getattr(config, name) < 1:
-            raise ConfigError(name, getattr(config, name), "at least 1")
+    checks.at_least(config, 1, "runs", "num_updates", "steps", "hidden", "batch_size")
     if config.order not in (2, 3, 4):
         raise ConfigError("order", config.order, "2, 3 or 4")
-    if config.size < 2:
-        raise ConfigError("size", config.size, "at least 2")
-    for name in ("share", "changed", "cooling"):
-        if not 0.0 < getattr(config, name) <= 1.0:
-            raise ConfigError(name, getattr(config, name), "above 0, at most 1")
-    if config.slowing < 0:
-        raise ConfigError("slowing", config.slowing, "at least 0")
-    if config.temperature <= 0:
-        raise ConfigError("temperature", config.temperature, "above 0")
+    checks.at_least(config, 2, "size")
+    checks.share(config, "share", "changed", "cooling")
+    checks.at_least(config, 0, "slowing")
+    checks.above(config, 0.0, "temperature", "learning_rate")
 
 
 def build(config: Config) -> Experiment:

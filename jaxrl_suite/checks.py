@@ -38,6 +38,13 @@ def within(config: Any, low: float, high: float, *names: str) -> None:
             raise ConfigError(name, value, f"from {low:g} to {high:g}")
 
 
+def share(config: Any, *names: str) -> None:
+    """Refuses what is not a share above 0, up to 1; raises as `at_least`."""
+    for name, value in _given(config, names):
+        if not 0.0 < value <= 1.0:
+            raise ConfigError(name, value, "above 0, up to 1")
+
+
 def finite(config: Any, *names: str) -> None:
     """Refuses NaN and infinities; raises as `at_least`."""
     for name, value in _given(config, names):

@@ -86,11 +86,6 @@ def random_free(
     return random_cell(key, mask)
 
 
-def random_color(key: jax.Array) -> jax.Array:
-    """A uniform colour, `[]` uint8."""
-    return (jax.random.bits(key) % np.uint32(6)).astype(jnp.uint8)
-
-
 def random_direction(key: jax.Array) -> jax.Array:
     """A uniform direction, `[]` int32."""
     return (jax.random.bits(key) & 3).astype(jnp.int32)

@@ -159,8 +159,7 @@ def _constructors(
         "minibatches": options.bonus_minibatches,
         "share": options.bonus_share,
     }
-    if not 0 < options.bonus_share <= 1:
-        raise ConfigError("bonus_share", options.bonus_share, "above 0, up to 1")
+    checks.share(options, "bonus_share")
     checks.at_least(options, 1, "features", "bonus_epochs", "bonus_minibatches")
     checks.above(options, 0.0, "bonus_learning_rate", "ridge")
     checks.at_least(options, 0.0, "novelty_decay")

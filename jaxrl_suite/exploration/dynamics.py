@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxrl_suite.experiment import ConfigError
+from jaxrl_suite import checks
 from jaxrl_suite.exploration.bonus import Transitions, both_ends
 from jaxrl_suite.exploration.inverse_dynamics import ActionHead, Embedding, Segments, segments
 from jaxrl_suite.minibatches import passes
@@ -53,15 +53,10 @@ class DynamicsConfig:
 
     def check(self) -> None:
         """Raises `ConfigError` for a value that cannot be used."""
-        if not self.widths or min(self.widths) < 1:
-            raise ConfigError("widths", self.widths, "one or more positive sizes")
-        if not 0.0 <= self.beta <= 1.0:
-            raise ConfigError("beta", self.beta, "from 0 to 1")
-        for field in ("epochs", "minibatches", "hidden", "segment"):
-            if getattr(self, field) < 1:
-                raise ConfigError(field, getattr(self, field), "at least 1")
-        if not 0 < self.share <= 1:
-            raise ConfigError("share", self.share, "above 0, up to 1")
+        checks.sizes(self, "widths")
+        checks.within(self, 0.0, 1.0, "beta")
+        checks.at_least(self, 1, "epochs", "minibatches", "hidden", "segment")
+        checks.share(self, "share")
 
 
 class DynamicsState(NamedTuple):

@@ -19,7 +19,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxrl_suite.experiment import ConfigError, known
+from jaxrl_suite import checks
+from jaxrl_suite.experiment import ConfigError
 from jaxrl_suite.exploration import e3b, inverse_dynamics
 from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions, both_ends
 from jaxrl_suite.networks.encoders import encoder_for
@@ -63,23 +64,14 @@ class E3BConfig:
 
     def check(self) -> None:
         """Raises `ConfigError` for a value that cannot be used."""
-        for field, choices in (
-            ("encoder", ENCODERS),
-            ("phi_of", ("next", "current")),
-            ("method", e3b.METHODS),
-            ("boundaries", inverse_dynamics.BOUNDARIES),
-        ):
-            if getattr(self, field) not in choices:
-                raise ConfigError(field, getattr(self, field), f"one of {', '.join(choices)}")
-        if known(self.ridge) and not self.ridge > 0:
-            raise ConfigError("ridge", self.ridge, "must be positive")
-        if not self.widths or min(self.widths) < 1:
-            raise ConfigError("widths", self.widths, "one or more positive sizes")
-        for field in ("epochs", "minibatches", "hidden", "segment"):
-            if getattr(self, field) < 1:
-                raise ConfigError(field, getattr(self, field), "at least 1")
-        if not 0 < self.share <= 1:
-            raise ConfigError("share", self.share, "above 0, up to 1")
+        checks.one_of(self, ENCODERS, "encoder")
+        checks.one_of(self, ("next", "current"), "phi_of")
+        checks.one_of(self, e3b.METHODS, "method")
+        checks.one_of(self, inverse_dynamics.BOUNDARIES, "boundaries")
+        checks.above(self, 0.0, "ridge")
+        checks.sizes(self, "widths")
+        checks.at_least(self, 1, "epochs", "minibatches", "hidden", "segment")
+        checks.share(self, "share")
 
 
 class E3BState(NamedTuple):

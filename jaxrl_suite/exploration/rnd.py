@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxrl_suite import normalize
+from jaxrl_suite import checks, normalize
 from jaxrl_suite.experiment import ConfigError, known
 from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions
 from jaxrl_suite.minibatches import passes
@@ -52,14 +52,9 @@ class RNDConfig:
 
     def check(self) -> None:
         """Raises `ConfigError` for a value that cannot be used."""
-        for field in ("target", "predictor"):
-            if not getattr(self, field) or min(getattr(self, field)) < 1:
-                raise ConfigError(field, getattr(self, field), "one or more positive sizes")
-        for field in ("epochs", "minibatches"):
-            if getattr(self, field) < 1:
-                raise ConfigError(field, getattr(self, field), "at least 1")
-        if not 0 < self.share <= 1:
-            raise ConfigError("share", self.share, "above 0, up to 1")
+        checks.sizes(self, "target", "predictor")
+        checks.at_least(self, 1, "epochs", "minibatches")
+        checks.share(self, "share")
         if known(self.learning_rate) and not self.learning_rate > 0:
             raise ConfigError("learning_rate", self.learning_rate, "must be positive")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from rich.table import Table
 
 from jaxrl_suite.experiment import State
 from jaxrl_suite.runner import folder, machine, segment
+from jaxrl_suite.runner.atomic import replacing
 from jaxrl_suite.runner.curves import Curves
 
 if TYPE_CHECKING:
@@ -111,9 +111,8 @@ def summarise(job: Job, curves: Curves) -> dict[str, Any]:
 
 def write_json(path: Path, value: Any) -> None:
     """Replaces `path` atomically."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def print_finals(

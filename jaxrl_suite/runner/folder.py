@@ -20,6 +20,7 @@ import yaml
 
 from jaxrl_suite.experiment import Spec
 from jaxrl_suite.runner import machine
+from jaxrl_suite.runner.atomic import replacing
 from jaxrl_suite.runner.errors import RunError
 from jaxrl_suite.runner.options import Options
 
@@ -92,9 +93,8 @@ def write(out: Path, spec: Spec, config: Any, options: Options, part_of: str | N
         stored["settings"] = plain(spec.settings(config))
     if part_of is not None:
         stored["part_of"] = part_of
-    partial = out / f".{CONFIG}.partial"
-    partial.write_text(yaml.safe_dump(stored, sort_keys=False))
-    os.replace(partial, out / CONFIG)
+    with replacing(out / CONFIG) as partial:
+        partial.write_text(yaml.safe_dump(stored, sort_keys=False))
 
 
 def default_out(spec: Spec, config: Any) -> Path:

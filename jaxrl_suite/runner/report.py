@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +15,7 @@ from rich.console import Console
 
 from jaxrl_suite.experiment import ConfigError
 from jaxrl_suite.runner import finish, folder
+from jaxrl_suite.runner.atomic import replacing
 from jaxrl_suite.runner.curves import Curves
 from jaxrl_suite.runner.errors import RunError
 from jaxrl_suite.runner.suggest import hint
@@ -142,6 +142,5 @@ def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
             counted = sum(value is not None for value in final["seeds"].values())
             numbers = [final[name] for name in ("mean", "iqm", "ci_low", "ci_high")]
             writer.writerow([row["run"], row["label"], metric, counted, *numbers])
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text.getvalue())
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        partial.write_text(text.getvalue())

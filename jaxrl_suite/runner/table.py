@@ -7,7 +7,6 @@ before a checkpoint is, so it always covers the newest checkpoint.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from jaxrl_suite.runner.atomic import replacing
 from jaxrl_suite.runner.errors import RunError
 
 
@@ -81,15 +81,8 @@ class MetricTable:
 
     def write(self, path: Path) -> None:
         """Replaces `path` atomically."""
-        partial = path.with_name(f".{path.name}.partial")
-        try:
+        with replacing(path) as partial:
             pq.write_table(self.arrow(), partial)
-            with open(partial, "rb") as file:
-                os.fsync(file.fileno())
-            os.replace(partial, path)
-        except OSError:
-            partial.unlink(missing_ok=True)
-            raise
 
     @classmethod
     def read(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import imageio.v3 as imageio
 import numpy as np
+
+from jaxrl_suite.runner.atomic import replacing
 
 
 def write_gif(path: Path, frames: Sequence[Any], fps: float = 10.0) -> None:
@@ -25,6 +26,5 @@ def write_gif(path: Path, frames: Sequence[Any], fps: float = 10.0) -> None:
             f"frames are {pictures.dtype}{list(pictures.shape[1:])}, not uint8[height, width, 3]"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.partial.gif")
-    imageio.imwrite(partial, pictures, extension=".gif", duration=1000.0 / fps, loop=0)
-    os.replace(partial, path)
+    with replacing(path) as partial:
+        imageio.imwrite(partial, pictures, extension=".gif", duration=1000.0 / fps, loop=0)

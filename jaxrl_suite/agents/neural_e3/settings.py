@@ -86,5 +86,4 @@ def check(config: FiniteConfig) -> None:
         raise ConfigError("together", config.together, f"at most episodes={config.episodes}")
     if config.together > config.capacity:
         raise ConfigError("capacity", config.capacity, f"at least together={config.together}")
-    if not 0.0 < config.member_share <= 1.0:
-        raise ConfigError("member_share", config.member_share, "above 0, up to 1")
+    checks.share(config, "member_share")
