@@ -109,7 +109,7 @@ def check(config: Config) -> None:
     checks.at_least(config, 2, "size")
     checks.share(config, "share", "changed", "cooling")
     checks.at_least(config, 0, "slowing")
-    checks.above(config, 0.0, "temperature", "learning_rate")
+    checks.above(config, 0.0, "temperature", "rate", "width")
 
 
 def build(config: Config) -> Experiment:
