@@ -6,8 +6,8 @@ A part is timed by what an update takes with and without it: learning by twice a
 by none, the mixture of a cover by equal weights; the environments by random play of as many steps.
 What is left is the policy that acts, advantages, and gathering. Beside each part the operations of its
 matrix products and the bytes of its loops' sequences, from the program's text, and the time that these
-take at this machine's measured peak: the floor. `start` is the whole command, with one update, without
-and with XLA's compilation cache. Written to `docs/results/breakdown.{json,md}`.
+take at this machine's measured peak: the floor. Then the whole command, with one update, without and
+with XLA's compilation cache. Written to `docs/results/breakdown.{json,md}`.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ from typing import Any
 import jax
 
 import envs
-from benchmarks import _harness, _operations
-from envs.core import batch_keys
+from benchmarks import _harness, _operations, _random_play
 from experiments import e3b, e3b_minihack, pcpg, ppo
 from jaxrl_suite import evaluation
 from jaxrl_suite.experiment import Spec
@@ -43,7 +42,7 @@ class Job:
       options: of its config.
       twice: the option that says how many passes learning takes.
       without: names of parts, and the options that leave each out.
-      short: options of the shortest run, for `start`.
+      short: options of the shortest run, for `started`.
       seeds: trained as one program.
       updates: of one timing, in one program.
     """
@@ -62,6 +61,7 @@ class Job:
 
 BONUS = {"bonus": {"bonus": "none"}}
 JOBS = {
+    # its own default, said: the script's is None, which cannot be doubled
     "ppo": Job(ppo.EXPERIMENT, {"env": "DoorKey-8x8", "epochs": 4}),
     "e3b": Job(e3b.EXPERIMENT, {"env": "MultiRoom-N4-S5"}, without=BONUS),
     "minihack": Job(
@@ -110,37 +110,18 @@ def playing(job: Job) -> tuple[Callable[..., Any], Any]:
         chosen = ppo.settings(config) if isinstance(config, ppo.Config) else config
         env, params = ppo.make_env(config, chosen.num_envs)
         number, length, rounds = chosen.num_envs, chosen.rollout_length, job.updates
-    actions: Any = env.action_space(params)
-    reset = jax.vmap(env.reset, (0, None))
-
-    def run(state: Any) -> Any:
-        def step(now: Any, key: jax.Array) -> tuple[Any, Any]:
-            keys = batch_keys(key, number)
-            seen, now, *others = jax.vmap(env.step, (0, 0, 0, None))(
-                keys, now, jax.vmap(actions.sample)(keys), params
-            )
-            return now, (seen, others[:3])
-
-        def one(now: Any, key: jax.Array) -> tuple[Any, Any]:
-            if isinstance(config, pcpg.Config):
-                now = reset(batch_keys(key, number), params)[1]
-            now, made = jax.lax.scan(step, now, jax.random.split(key, length))
-            return now, made
-
-        now, made = jax.lax.scan(one, state, jax.random.split(jax.random.key(1), rounds))
-        return now, jax.tree.map(lambda x: x[-1], made)
-
-    first = jax.jit(reset)(batch_keys(jax.random.key(0), number), params)[1]
-    return run, first
+    return _random_play.program(
+        env, params, number, length, rounds, isinstance(config, pcpg.Config)
+    )
 
 
-def repeated(run: Callable[..., Any], state: Any, only: bool) -> Callable[[], Any]:
-    """Goes on from where the last call ended."""
+def repeated(run: Callable[..., Any], state: Any, alone: bool) -> Callable[[], Any]:
+    """Goes on from where the last call ended; `alone` says that `run` returns the state and no more."""
     jitted, states = jax.jit(run), [state]
 
     def go() -> Any:
         result = jitted(states[0])
-        states[0] = result if only else result[0]
+        states[0] = result if alone else result[0]
         return result
 
     return go
@@ -188,7 +169,7 @@ def examined(job: Job, peak: _operations.Peak, repeats: int) -> dict[str, Any]:
     work = {name: _operations.count(*program) for name, program in programs.items()}
     compiling = compiled(*programs["all"])
     times = _harness.interleave(
-        {name: repeated(*p, only=name != "environments") for name, p in programs.items()}, repeats
+        {name: repeated(*p, alone=name != "environments") for name, p in programs.items()}, repeats
     )
 
     def less(a: str, b: str) -> tuple[list[float], _operations.Work]:

@@ -18,7 +18,7 @@ from typing import Any
 import jax
 
 import envs
-from benchmarks import _harness
+from benchmarks import _harness, _random_play
 from experiments import ppo as script
 from jaxrl_suite.agents import acting, ppo
 from jaxrl_suite.exploration import catalog
@@ -43,25 +43,11 @@ SETTINGS: dict[str, Any] = {
 def played(games: int) -> Callable[[], Any]:
     """Random play of `LENGTH` steps, with episodes logged as in training."""
     env, params = envs.make("NetHackScore-v0")
-    actions: Any = env.action_space(params)
-
-    @jax.jit
-    def run(state: Any, key: jax.Array) -> Any:
-        def step(state: Any, key: jax.Array) -> tuple[Any, Any]:
-            keys = jax.random.split(key, games)
-            action = jax.vmap(actions.sample)(keys)
-            observation, state, *_ = jax.vmap(env.step, (0, 0, 0, None))(
-                keys, state, action, params
-            )
-            return state, observation
-
-        return jax.lax.scan(step, state, jax.random.split(key, LENGTH))
-
-    keys = jax.random.split(jax.random.key(0), games)
-    state = [jax.jit(jax.vmap(env.reset, (0, None)))(keys, params)[1]]
+    run, first = _random_play.program(env, params, games, LENGTH)
+    jitted, state = jax.jit(run), [first]
 
     def go() -> Any:
-        state[0], seen = run(state[0], jax.random.key(1))
+        state[0], seen = jitted(state[0])
         return seen
 
     return go

@@ -12,5 +12,7 @@ for bonus in e3b rnd noveld first_position none; do
 done
 
 .venv/bin/jaxrl report $rooms/cells/* --metric episode_return --out docs/results/reward_free-rooms
-.venv/bin/jaxrl report runs/results/free-pictures-* --metric episode_return \
+pictures=runs/results/free-pictures  # results_ridge.sh has more of these
+.venv/bin/jaxrl report $pictures-e3b $pictures-rnd $pictures-noveld $pictures-first_position \
+  $pictures-none --metric episode_return \
   --out docs/results/reward_free-pictures

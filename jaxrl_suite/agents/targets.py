@@ -13,9 +13,11 @@ from jaxrl_suite.exploration.bonus import Transitions
 
 
 class Targets(NamedTuple):
-    """Attributes:
-    advantage: `[T, N]`, of the actions taken.
-    target: like the values, what these should have been.
+    """What a rollout teaches.
+
+    Attributes:
+      advantage: `[T, N]`, of the actions taken.
+      target: like the values, what these should have been.
     """
 
     advantage: jax.Array
