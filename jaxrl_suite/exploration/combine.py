@@ -17,7 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions
+from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions, extra_reward
 
 
 def product(*bonuses: Bonus) -> Bonus:
@@ -51,7 +51,7 @@ def times(weight: float, bonus: Bonus) -> Bonus:
     """`weight * bonus`, with no normaliser."""
 
     def update(*arguments: Any) -> Any:
-        extra, state, metrics = bonus.update(*arguments)
+        extra, state, metrics = extra_reward(bonus, *arguments)
         return weight * extra, state, metrics
 
     return Bonus(bonus.init, update, bonus.name)
@@ -79,7 +79,7 @@ def _join(
     ) -> tuple[jax.Array, tuple, dict[str, jax.Array]]:
         keys = jax.random.split(key, len(bonuses))
         results = [
-            b.update(k, s, transitions, policy_features)
+            extra_reward(b, k, s, transitions, policy_features)
             for b, k, s in zip(bonuses, keys, state, strict=True)
         ]
         metrics: dict[str, jax.Array] = {}
