@@ -20,6 +20,8 @@ from envs.host.pool import Pool
 WHERE = ("group", "row", "base", "base", "episode", "time", "order")
 NUMBERS = ("group", "row", "episode", "time", "reward", "terminated", "truncated", "lost")
 
+HANDLERS = ("reset", "step", "send", "recv", "restore", "final")
+
 
 class Running:
     """The groups of one pool.
@@ -45,6 +47,10 @@ class Running:
         group = self.pool.group(size)
         self.groups[group.number] = group
         return group
+
+    def handle(self, method: int, *arguments: np.ndarray) -> Any:
+        """What a program calls: one of `HANDLERS`."""
+        return getattr(self, HANDLERS[method])(*arguments)
 
     def reset(self, base: Any) -> Any:
         base = np.asarray(base)
