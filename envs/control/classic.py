@@ -120,7 +120,7 @@ def factory(name: str) -> Callable[..., tuple[core.Environment, str]]:
 
         if scaled and name not in SCALABLE:
             raise ValueError(f"scaled={scaled!r}: only {' and '.join(SCALABLE)} have this form")
-        from envs.registry import check_options
+        from envs.options import check_options
 
         check_options(name, ["scaled"], {"scaled": scaled, **options}, build)
         env, _ = gymnax.make(name)

@@ -30,7 +30,7 @@ def factory(name: str) -> Callable[..., tuple[Lock, str]]:
     kind, horizon = NAMES[name]
 
     def build(**options: Any) -> tuple[Lock, str]:
-        from envs.registry import check_options
+        from envs.options import check_options
 
         allowed = [*inspect.signature(KINDS[kind]).parameters]
         check_options(name, allowed, options, KINDS[kind])

@@ -15,7 +15,7 @@ def factory(name: str) -> Callable[..., tuple[Maze, str]]:
     """For the registry; the option `size` takes any other number than the name's."""
 
     def build(**options: Any) -> tuple[Maze, str]:
-        from envs.registry import check_options
+        from envs.options import check_options
 
         check_options(name, [*inspect.signature(Maze).parameters], options, Maze)
         maze = Maze(**{"size": NAMES[name], **options})
