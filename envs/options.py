@@ -98,6 +98,12 @@ def defaults_of(*functions: Callable[..., Any], skip: tuple[str, ...] = ()) -> d
     }
 
 
+def with_options(factory: Any, options: Mapping[str, Any]) -> Any:
+    """The factory, which tells its options and their defaults (`envs.registry.options_of`)."""
+    factory.options = dict(options)
+    return factory
+
+
 def check_options(
     name: str, allowed: list[str], options: Mapping[str, Any], *functions: Callable[..., Any]
 ) -> None:

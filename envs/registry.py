@@ -9,7 +9,6 @@ address, so that whatever takes a name takes them:
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +28,7 @@ from envs.options import (
     defaults_of,
     merged,
     split_name,
+    with_options,
 )
 from envs.raycast import world as raycast
 
@@ -119,9 +119,7 @@ def make(
             raise UnknownOption(f"coverage={coverage!r}: {name} has no map of places")
         return _described(env, log, noise, time_counter)
     if known not in _registry:
-        raise UnknownEnvironment(
-            f"environment {name!r} is not known: {close_matches(known, registered())}"
-        )
+        raise _unknown(name)
     env, default_reset = _registry[known](**options)
     if distractors:
         from envs.grid.distractors import MovingDistractors
@@ -142,6 +140,29 @@ def make(
     if mode != "none":
         env = wrappers.AutoReset(env, mode, bank_size)
     return _described(env, log, noise, time_counter)
+
+
+def options_of(name: str) -> dict[str, Any]:
+    """An environment's own options with their defaults, beside those that `make` takes for all.
+
+    A default may be None (what the task or the machine says) or `inspect.Parameter.empty` (none).
+
+    Raises:
+      UnknownEnvironment: for a name nobody registered.
+    """
+    known = own_name(name)
+    if catalogue.on_host(known):
+        return catalogue.options_of(known)
+    if known not in _registry:
+        raise _unknown(name)
+    factory = _registry[known]
+    told = getattr(factory, "options", None)
+    return dict(defaults_of(factory) if told is None else told)
+
+
+def _unknown(name: str) -> UnknownEnvironment:
+    hint = close_matches(own_name(name), registered())
+    return UnknownEnvironment(f"environment {name!r} is not known: {hint}")
 
 
 def own_name(name: str) -> str:
@@ -190,8 +211,8 @@ def _on_host(
 
 def _grid_factory(name: str) -> Factory:
     build, arguments = LEVELS[name]
-    level_options = [p for p in inspect.signature(build).parameters if p != "name"]
-    world_options = ("view", "view_size", "coordinates")
+    level_options = {**defaults_of(build, skip=("name",)), **arguments}
+    world_options = defaults_of(GridWorld, skip=("level",))
 
     def factory(**options: Any) -> tuple[Environment, str]:
         check_options(name, [*level_options, *world_options], options, build, GridWorld)
@@ -199,7 +220,7 @@ def _grid_factory(name: str) -> Factory:
         level = build(**{**arguments, **options}, name=name)
         return GridWorld(level, **world), "exact" if level.cheap else "bank"
 
-    return factory
+    return with_options(factory, {**level_options, **world_options})
 
 
 for _name in LEVELS:
@@ -209,13 +230,13 @@ for _name in classic.NAMES:
 
 
 def _raycast_factory(name: str) -> Factory:
-    allowed = [p for p in inspect.signature(raycast.RaycastMaze).parameters if p != "name"]
+    own = {**defaults_of(raycast.RaycastMaze, skip=("name",)), **raycast.NAMES[name]}
 
     def factory(**options: Any) -> tuple[Environment, str]:
-        check_options(name, allowed, options, raycast.RaycastMaze)
+        check_options(name, [*own], options, raycast.RaycastMaze)
         return raycast.RaycastMaze(name, **{**raycast.NAMES[name], **options}), "bank"
 
-    return factory
+    return with_options(factory, own)
 
 
 for _name in raycast.NAMES:

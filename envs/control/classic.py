@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from envs import core, spaces
+from envs.options import check_options, with_options
 
 NAMES = (
     "CartPole-v1",
@@ -120,10 +121,8 @@ def factory(name: str) -> Callable[..., tuple[core.Environment, str]]:
 
         if scaled and name not in SCALABLE:
             raise ValueError(f"scaled={scaled!r}: only {' and '.join(SCALABLE)} have this form")
-        from envs.options import check_options
-
         check_options(name, ["scaled"], {"scaled": scaled, **options}, build)
         env, _ = gymnax.make(name)
         return (Scaled if scaled else GymnaxEnvironment)(env), "exact"
 
-    return build
+    return with_options(build, {"scaled": False} if name in SCALABLE else {})

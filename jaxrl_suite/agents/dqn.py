@@ -121,7 +121,8 @@ def check(config: DQNConfig) -> None:
     Raises:
       ConfigError: naming the field.
     """
-    names = ("total_steps", "num_envs", "rollout_length", "gradient_steps", "batch_size")
+    names = ("num_envs", "rollout_length", "gradient_steps", "batch_size")
+    checks.at_least(config, 1, "total_steps", most=checks.MOST_STEPS)
     checks.at_least(config, 1, *names, "capacity", "target_every", "eval_episodes")
     checks.at_least(config, 0, "warmup")
     if config.total_steps <= config.warmup:

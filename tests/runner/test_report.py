@@ -221,3 +221,20 @@ def test_what_all_labels_share_is_left_out_where_the_rest_tells_them_apart():
     assert plots.without_shared({"e3b A x=1": 1, "e3b A x=2": 2}) == ("e3b A", {"x=1": 1, "x=2": 2})
     for same in ({"e3b A": 1}, {"e3b A": 1, "e3b A (2)": 2}, {"a b": 1, "b a": 2}):
         assert plots.without_shared(same) == ("", same)
+
+
+def test_directories_behind_a_metric(runs, tmp_path):
+    for given in (["--metric", "loss", str(runs[0])], [str(runs[0]), "--metric", "loss"]):
+        assert cli.main(["report", *given, str(runs[1]), "--out", str(tmp_path)]) == 0
+        written = json.loads((tmp_path / "report.json").read_text())
+        assert [row["run"] for row in written] == [str(runs[0]), str(runs[1])]
+
+
+def test_a_report_goes_into_a_folder(runs, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    for out in ("file", "new.png", "report.csv", "file/below"):
+        assert cli.main(["report", str(runs[0]), "--out", str(tmp_path / out)]) == 2
+        shown = capsys.readouterr().err
+        assert shown.count("\n") == 1 and f"out='{tmp_path / out}'" in shown
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+    assert cli.main(["report", str(runs[0]), "--out", str(tmp_path / "v1.2")]) == 0
