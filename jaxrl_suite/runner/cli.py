@@ -64,6 +64,8 @@ usage: jaxrl bench [NAME] [OPTIONS]
 
 Runs benchmark NAME, or the whole suite: hours on two cores, minutes with --quick, written to
 runs/bench. `jaxrl bench NAME --help` lists NAME's options, `jaxrl bench suite --help` the suite's.
+NAME alone writes over the checkout's docs/results, unless --out DIR, or else the environment variable
+JAXRL_BENCH_RESULTS, names another folder.
 
 NAME is one of: """
 HELP = ("-h", "--help")

@@ -150,6 +150,8 @@ def test_tables_of_others_are_data(tmp_path):
         ("homer", "--num-updates=5", "homer is as long as --samples says"),
         ("ppo", "--num-updates=5", "ppo is as long as --total-steps says"),
         ("entnet", "--total-steps=5", "entnet is as long as --num-updates says"),
+        ("graph_conv", "--channels=0", "channels=.*one or more sizes, each at least 1"),
+        ("graph_conv", "--hidden=-1", "hidden=-1: at least 0"),
         ("ppo", "--activation=Dense", "one of tanh, relu"),
         ("ppo", "--num-envs=1e9", "num_envs=1000000000: num_envs \\* rollout_length is at most"),
         ("ppo", "--total-steps=1e30", "total_steps=1.*: at most 9223372036854775807"),
