@@ -106,3 +106,18 @@ def test_names_that_leave_agents_without_episodes(name, words):
 def test_the_bank_size_of_a_name_goes_first():
     env, _ = make_env(script.Config(env="FourRooms?bank_size=7", num_envs=4))
     assert env.bank_size == 7
+
+
+def test_the_evaluation_is_shown_where_no_episode_ended_in_training(tmp_path, capsys):
+    config = script.Config(
+        env="Empty-16x16",
+        total_steps=64,
+        num_envs=4,
+        rollout_length=8,
+        minibatches=2,
+        eval_episodes=2,
+    )
+    options = runner.Options(out=tmp_path / "run", plots=False, video=False, tensorboard=False)
+    runner.run(script.EXPERIMENT, config, options)
+    shown = capsys.readouterr().out
+    assert "eval/return" in shown and "episode_return, solved: nothing to average" in shown
