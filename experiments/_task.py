@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import envs
+from envs.host.catalogue import on_host
 from envs.options import split_name
 from jaxrl_suite import checks
 from jaxrl_suite.experiment import ConfigError
@@ -63,7 +64,7 @@ def agent_env(name: str, **options: Any) -> tuple[Any, Any]:
     """
     try:
         inside = split_name(name)[1]
-        if inside.get("auto_reset") == "none":
+        if inside.get("auto_reset") == "none" and not on_host(name):  # which has no such option
             raise ValueError(f"auto_reset='none': 'exact' or 'bank': {NEXT}")
         if inside.get("log") is False:
             raise ValueError("log=False: leave it out: agents read their episodes from it")

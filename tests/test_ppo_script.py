@@ -94,6 +94,7 @@ def test_a_misspelt_environment_is_refused_with_a_hint():
     ("name", "words"),
     [
         ("CartPole-v1?auto_reset=none", "auto_reset='none': 'exact' or 'bank'"),
+        ("gym:CartPole-v1?auto_reset=none", "auto_reset='none': gym:CartPole-v1 resets itself"),
         ("Empty-5x5?log=false", "log=False: leave it out"),
         ("Empty-5x5?max_steps=7", "max_steps=7 in the name and max_steps=9 beside it"),
     ],

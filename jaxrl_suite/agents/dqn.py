@@ -55,7 +55,7 @@ class DQNConfig:
       extrinsic: weight of the environment's own reward; 0 explores without one.
       bootstrap_truncation: go on with the value of the state in which time ran out.
       widths: dense layers of the encoder.
-      activation: of vector encoders, a function of flax.linen.
+      activation: of vector encoders, one of `agents.networks.ACTIVATIONS`.
       use_mission: tell grid encoders the level's mission.
       eval_episodes: episodes of one evaluation.
       eval_epsilon: share of random actions in it.
