@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+MOST = 2**31 - 1  # that JAX's whole numbers, of 32 bits, can hold
 _NO_NUMBER = (str, bytes, complex, tuple, list, dict, set, bool)  # of what literals can be
 _WORDS = {
     "bool": "true or false",
@@ -164,3 +165,5 @@ def _check(name: str, option: str, value: Any, wants: str, may_be_none: bool) ->
         good = wants != "tuple" or isinstance(value, (tuple, list))
     if not good:
         raise UnknownOption(f"{option}={value!r}: {name} takes {_WORDS[wants]}")
+    if wants == "int" and isinstance(value, int) and not -MOST <= value <= MOST:
+        raise UnknownOption(f"{option}={value!r}: {name} takes whole numbers up to {MOST}")

@@ -15,6 +15,8 @@ from envs.options import check_like, merged, split_name
         ("Empty-8x8", "max_steps", "abc", "a whole number"),
         ("Empty-8x8", "max_steps", 5.0, "a whole number"),
         ("Empty-8x8", "noise", "abc", "a whole number"),
+        ("Empty-8x8", "max_steps", 10**30, "whole numbers up to 2147483647"),
+        ("Empty-8x8", "size", 2**31, "whole numbers up to 2147483647"),
         ("Empty-8x8", "log", "no", "true or false"),
         ("Empty-8x8", "coordinates", "no", "true or false"),
         ("Empty-8x8", "size", None, "a whole number"),
