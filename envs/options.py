@@ -134,9 +134,10 @@ def check_types(name: str, options: Mapping[str, Any], *functions: Callable[...,
     for function in functions:
         for option, parameter in inspect.signature(function).parameters.items():
             wants = str(parameter.annotation).split(" | ")
+            kind = wants[0].partition("[")[0]
             # of texts the functions say themselves which they know
-            if option in options and wants[0] in ("bool", "int", "float"):
-                _check(name, option, options[option], wants[0], "None" in wants)
+            if option in options and kind in ("bool", "int", "float", "tuple"):
+                _check(name, option, options[option], kind, "None" in wants)
 
 
 def check_like(name: str, options: Mapping[str, Any], examples: Mapping[str, Any]) -> None:

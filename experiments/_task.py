@@ -73,3 +73,5 @@ def agent_env(name: str, **options: Any) -> tuple[Any, Any]:
         return envs.make(name, **options)
     except ValueError as error:
         raise ConfigError("env", name, str(error)) from None
+    except OverflowError:
+        raise ConfigError("env", name, "smaller numbers: 32 bits cannot hold its sizes") from None

@@ -53,6 +53,8 @@ def run(
         raise
     except ValueError as error:  # an environment's own words about its name or options
         raise RunError(str(error)) from error
+    except OverflowError as error:
+        raise _too_large(error) from error
     _check_length(spec, config, experiment)
     host = hosts.current(options)
     host.same("the config", [spec.name, folder.plain(config), options.seed, options.seeds])
@@ -80,8 +82,12 @@ def run(
         if memory.is_used_up(error):
             raise memory.used_up(error) from error
         if isinstance(error, OverflowError):
-            raise RunError(f"a setting is too large for 32-bit numbers: {error}") from error
+            raise _too_large(error) from error
         raise
+
+
+def _too_large(error: OverflowError) -> RunError:
+    return RunError(f"a setting is too large for 32-bit numbers: {error}")
 
 
 def _check_length(spec: Spec, config: Any, experiment: Experiment) -> None:

@@ -15,7 +15,7 @@ import jax
 
 from jaxrl_suite.runner.errors import RunError
 
-_FEWER = "fewer seeds or environments, or shorter rollouts, take less"
+_FEWER = "fewer seeds or environments, shorter rollouts or smaller networks take less"
 _CONTROL_GROUP = Path("/sys/fs/cgroup/memory.max")
 
 

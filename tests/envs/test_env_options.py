@@ -21,6 +21,7 @@ from envs.options import check_like, merged, split_name
         ("Empty-8x8", "coordinates", "no", "true or false"),
         ("Empty-8x8", "size", None, "a whole number"),
         ("Empty-8x8", "size", {}, "a whole number"),
+        ("RaycastMaze-7x7", "picture", 5, "a list"),
         ("NetHackScore-v0", "penalty_step", "abc", "a number"),
         ("NetHackScore-v0", "keys", 5, "a list"),
         ("NetHackScore-v0", "character", 5, "text"),

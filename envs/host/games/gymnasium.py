@@ -63,7 +63,7 @@ def make(name: str, options: Mapping[str, Any]) -> gymnasium.Env:
         raise MissingExtra(f"{name} needs a package that is missing: {error}") from error
     except gymnasium.error.Error as error:
         raise ValueError(str(error)) from error
-    except (TypeError, ValueError, AssertionError) as error:
+    except Exception as error:
         if not rest:  # nothing was asked for: the environment's own error, to be seen whole
             raise
         given = ", ".join(f"{key}={value!r}" for key, value in rest.items())

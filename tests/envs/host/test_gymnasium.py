@@ -225,6 +225,7 @@ def test_unknown_names_are_told():
         ("gym:", "^gym:NAME names"),
         ("gym:?workers=1", "^gym:NAME names"),
         ("gym:CartPole-v1?foo=3", "^foo=3: CartPole-v1 refuses it"),
+        ("gym:FrozenLake-v1?map_name=9x9", "^map_name='9x9': FrozenLake-v1 refuses it: '9x9'"),
         ("gym:CartPole-v1?frame_stack=abc", "^frame_stack='abc': .* takes a whole number"),
         ("gym:CartPole-v1?frame_stack=0", "^frame_stack=0: at least 1"),
         ("gym:CartPole-v1?preprocess=no", "^preprocess='no': .* takes true or false"),
