@@ -2,7 +2,8 @@
 
     times = interleave({"ours": run, "peer": other}, repeats=7)      # seconds, repeat by repeat
     ratio = spread([b / a for a, b in zip(times["ours"], times["peer"])])
-    write("name", title, header, rows, notes, data)                  # docs/results/name.{json,md}
+    options = parse(parser, argv)                                    # with --out
+    write("name", title, header, rows, notes, data)                  # OUT/name.{json,md}
 
 Candidates run in turns within one process, so that a busy moment of the machine hits all of them
 and ratios are taken within a turn.
@@ -10,6 +11,7 @@ and ratios are taken within a turn.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shlex
@@ -25,7 +27,24 @@ import jax
 from jaxrl_suite.runner import machine
 
 COMMITTED = Path(__file__).resolve().parents[1] / "docs" / "results"
-RESULTS = Path(os.environ.get("JAXRL_BENCH_RESULTS", COMMITTED))
+
+
+def _folder() -> Path:
+    return Path(os.environ.get("JAXRL_BENCH_RESULTS", COMMITTED))
+
+
+RESULTS = _folder()
+
+
+def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """A benchmark's own options; `--out`, where it and `write` put what they find, becomes `RESULTS`."""
+    global RESULTS
+    told = "folder of the results (default: $JAXRL_BENCH_RESULTS, or else docs/results)"
+    parser.add_argument("--out", type=Path, default=_folder(), help=told)
+    options = parser.parse_args(argv)
+    RESULTS = options.out
+    del options.out  # benchmarks write their options down
+    return options
 
 
 def interleave(
@@ -109,7 +128,7 @@ def write(
       rows: of it, as text.
       notes: what was measured and how, in a sentence or two.
       data: the same and more as numbers.
-      folder: where to; by default `JAXRL_BENCH_RESULTS`, or else `docs/results` of the checkout.
+      folder: where to; by default `--out`, `JAXRL_BENCH_RESULTS`, or else `docs/results`.
     """
     folder = RESULTS if folder is None else folder
     folder.mkdir(parents=True, exist_ok=True)

@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--bonuses", nargs="+", default=BONUSES[1:], help="beside none")
     parser.add_argument("--num-envs", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=5)
-    options = parser.parse_args(argv)
+    options = _harness.parse(parser, argv)
 
     task = options.env, options.features, options.num_envs
     bonuses = ["none", *options.bonuses]

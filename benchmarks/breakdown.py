@@ -203,7 +203,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="jaxrl bench breakdown", description=__doc__)
     parser.add_argument("--jobs", nargs="+", choices=JOBS, default=list(JOBS))
     parser.add_argument("--repeats", type=int, default=5)
-    options = parser.parse_args(argv)
+    options = _harness.parse(parser, argv)
     peak = _operations.peak()
     rows, starts, data = [], [], {}
     for name in options.jobs:

@@ -120,7 +120,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--envs", type=int, default=64, help="16 from dimension 1024 on")
     parser.add_argument("--steps", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=7)
-    options = parser.parse_args(argv)
+    options = _harness.parse(parser, argv)
     results = []
     for dim in options.dims:
         envs = min(options.envs, 16) if dim >= 1024 else options.envs

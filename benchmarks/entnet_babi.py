@@ -190,7 +190,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--halve-every", type=int)
     parser.add_argument("--again", action="store_true", help="also what has a result")
     parser.add_argument("--runs", type=Path, default=Path("runs/results/entnet-babi"))
-    options = parser.parse_args(argv)
+    options = _harness.parse(parser, argv)
     options.runs.mkdir(parents=True, exist_ok=True)
     names = ("slots", "features", "learning_rate", "halve_every")
     changes = {n: getattr(options, n) for n in names if getattr(options, n) is not None}

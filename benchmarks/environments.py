@@ -269,7 +269,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=128)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.3)
-    options = parser.parse_args(argv)
+    options = _harness.parse(parser, argv)
     results: list[dict[str, Any]] = []
     for level in options.levels:
         row = measure(level, options.envs, options.steps, options.repeats, options.seconds)

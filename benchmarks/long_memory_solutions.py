@@ -73,7 +73,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="jaxrl bench long_memory_solutions", description=__doc__)
     parser.add_argument("--sequences", type=int, default=1000)
     parser.add_argument("--draws", type=int, default=5, help="of clocks, 100 sequences each")
-    options = parser.parse_args(argv)
+    options = _harness.parse(parser, argv)
     folder = _harness.RESULTS / "long_memory"
     folder.mkdir(parents=True, exist_ok=True)
     rows, data = [], {}

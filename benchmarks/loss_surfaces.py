@@ -148,7 +148,7 @@ def main(argv: list[str] | None = None) -> None:
     """Computes what is missing, draws and writes."""
     parser = argparse.ArgumentParser(prog="jaxrl bench loss_surfaces", description=__doc__)
     parser.add_argument("--surfaces", type=int, default=5, help="spin glasses a size")
-    options = parser.parse_args(argv)
+    options = _harness.parse(parser, argv)
     spins, nets, long = [], [], []
     for config in SPINS:
         spins.append((config, compute(config, options.surfaces)))

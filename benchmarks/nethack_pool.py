@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import envs
-from benchmarks._harness import interleave, show_ratio, spread, write
+from benchmarks._harness import interleave, parse, show_ratio, spread, write
 from envs.host.pool import Pool
 
 TASK, LEVEL = "NetHackScore-v0", "MiniHack-MultiRoom-N6-Lava-v0"
@@ -223,7 +223,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--vector-most", type=int, default=64, help="games for AsyncVectorEnv")
     parser.add_argument("--pufferlib-python", help="interpreter that has pufferlib 1.0.1 and nle")
-    chosen = parser.parse_args(argv)
+    chosen = parse(parser, argv)
     workers = chosen.workers
     rows: list[list[str]] = []
     data: dict[str, Any] = {}

@@ -93,7 +93,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="jaxrl bench nethack_training", description=__doc__)
     parser.add_argument("--games", type=int, nargs="+", default=[64, 256])
     parser.add_argument("--repeats", type=int, default=5)
-    options = parser.parse_args(argv)
+    options = _harness.parse(parser, argv)
 
     rows: list[list[str]] = []
     data: dict[str, Any] = {}

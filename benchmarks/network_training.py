@@ -188,7 +188,7 @@ def main(argv: list[str] | None = None) -> None:
     """Measures, prints and writes the table."""
     parser = argparse.ArgumentParser(prog="jaxrl bench network_training", description=__doc__)
     parser.add_argument("--repeats", type=int, default=7)
-    options = parser.parse_args(argv)
+    options = _harness.parse(parser, argv)
     results = []
     for name in PAIRS:
         results.append(measure(name, options.repeats))

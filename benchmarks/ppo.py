@@ -87,7 +87,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--rejax-python", default=None, help="interpreter that has rejax 0.1.3")
     parser.add_argument("--seeds", type=int, nargs="+", default=[8], help="in one program, each")
     parser.add_argument("--repeats", type=int, default=7)
-    options = parser.parse_args(argv)
+    options = _harness.parse(parser, argv)
     steps = SETTINGS["total_steps"]
     cpu_devices.configure(max(options.seeds))
 

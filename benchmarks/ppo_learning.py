@@ -86,7 +86,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="jaxrl bench ppo_learning", description=__doc__)
     parser.add_argument("--rejax-python", default=None, help="interpreter that has rejax 0.1.3")
     parser.add_argument("--seeds", type=int, default=8)
-    options = parser.parse_args(argv)
+    options = _harness.parse(parser, argv)
     rows, data = [], {}
     for name, settings in TASKS.items():
         returns = {"jaxrl_suite": ours(name, settings, options.seeds)}

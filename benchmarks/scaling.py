@@ -179,7 +179,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--pin", action="store_true", help="N devices get N cores (Linux)")
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
-    options = parser.parse_args(argv)
+    options = _harness.parse(parser, argv)
     if options.serve is not None:
         return _serve(options.serve)
     if options.devices[0] != 1:

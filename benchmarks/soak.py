@@ -94,7 +94,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--every", type=float, default=5.0, help="seconds between two looks")
     parser.add_argument("--run", type=Path, default=Path("runs/soak"), help="the run's folder")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of `jaxrl run`")
-    options = parser.parse_args(argv)
+    options = _harness.parse(parser, argv)
     arguments = options.arguments or RUN.split()
     name, *given = arguments
     defaults = [*OFTEN.split(), *RUNNER.split()]  # what is given comes later and so wins

@@ -93,6 +93,11 @@ class Environment(Generic[TState, TParams]):
         """Parameters with the published values."""
         raise NotImplementedError
 
+    @property
+    def fixed_length(self) -> bool:
+        """Whether every episode takes all of its steps, whatever is done."""
+        return False
+
     def reset(self, key: jax.Array, params: TParams | None = None) -> tuple[Observation, TState]:
         """Starts an episode: `(observation, state)`."""
         raise NotImplementedError

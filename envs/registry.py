@@ -9,9 +9,6 @@ address, so that whatever takes a name takes them:
 
 from __future__ import annotations
 
-import ast
-import difflib
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +20,16 @@ from envs.grid.engine import GridWorld
 from envs.grid.levels import LEVELS
 from envs.host import catalogue
 from envs.host.seeds import Contexts
+from envs.options import (
+    UnknownOption,
+    check_options,
+    check_types,
+    close_matches,
+    defaults_of,
+    merged,
+    split_name,
+    with_options,
+)
 from envs.raycast import world as raycast
 
 Factory = Callable[..., tuple[Environment, str]]
@@ -32,10 +39,6 @@ _registry: dict[str, Factory] = {}
 
 class UnknownEnvironment(ValueError):
     """No environment has this name; the message lists close ones."""
-
-
-class UnknownOption(ValueError):
-    """No such option for this environment; the message lists the right ones."""
 
 
 def register(name: str, factory: Factory) -> None:
@@ -56,15 +59,6 @@ def register(name: str, factory: Factory) -> None:
 def registered() -> list[str]:
     """Names for `make`, in alphabetical order."""
     return sorted([*_registry, *catalogue.names()])
-
-
-def close_matches(name: str, known: list[str]) -> str:
-    """A hint for a misspelt name."""
-    lower = {k.lower(): k for k in known}
-    close = difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)
-    if close:
-        return f"did you mean {' or '.join(lower[c] for c in close)}?"
-    return f"one of {', '.join(known[:12])}{', ...' if len(known) > 12 else ''}"
 
 
 def make(
@@ -106,16 +100,16 @@ def make(
       MissingExtra: where it needs a package that is not installed; an ImportError, too.
       ValueError: for a value that cannot be used. The others are ValueErrors, too.
     """
+    given: dict[str, Any] = {
+        "auto_reset": auto_reset, "bank_size": bank_size, "max_steps": max_steps,
+        "num_contexts": num_contexts, "context_seed": context_seed,
+        "distractors": distractors, "noise": noise, "time_counter": time_counter,
+        "coverage": coverage, "log": log,
+    }  # fmt: skip
     if "?" in name:
         name, inside = split_name(name)
-        given: dict[str, Any] = {
-            "auto_reset": auto_reset, "bank_size": bank_size, "max_steps": max_steps,
-            "num_contexts": num_contexts, "context_seed": context_seed,
-            "distractors": distractors, "noise": noise, "time_counter": time_counter,
-            "coverage": coverage, "log": log,
-        }  # fmt: skip
-        check_types(name, inside, make)
-        return make(name, **{**given, **options, **inside})
+        return make(name, **merged(inside, {**given, **options}, defaults_of(make)))
+    check_types(name, given, make)
     known = own_name(name)
     if catalogue.on_host(known):
         env = _on_host(known, auto_reset, max_steps, num_contexts, context_seed, options)
@@ -125,9 +119,7 @@ def make(
             raise UnknownOption(f"coverage={coverage!r}: {name} has no map of places")
         return _described(env, log, noise, time_counter)
     if known not in _registry:
-        raise UnknownEnvironment(
-            f"environment {name!r} is not known: {close_matches(known, registered())}"
-        )
+        raise _unknown(name)
     env, default_reset = _registry[known](**options)
     if distractors:
         from envs.grid.distractors import MovingDistractors
@@ -150,34 +142,34 @@ def make(
     return _described(env, log, noise, time_counter)
 
 
+def options_of(name: str) -> dict[str, Any]:
+    """An environment's own options with their defaults, beside those that `make` takes for all.
+
+    A default may be None (what the task or the machine says) or `inspect.Parameter.empty` (none).
+
+    Raises:
+      UnknownEnvironment: for a name nobody registered.
+    """
+    known = own_name(name)
+    if catalogue.on_host(known):
+        return catalogue.options_of(known)
+    if known not in _registry:
+        raise _unknown(name)
+    factory = _registry[known]
+    told = getattr(factory, "options", None)
+    return dict(defaults_of(factory) if told is None else told)
+
+
+def _unknown(name: str) -> UnknownEnvironment:
+    hint = close_matches(own_name(name), registered())
+    return UnknownEnvironment(f"environment {name!r} is not known: {hint}")
+
+
 def own_name(name: str) -> str:
     """The name an environment is registered under, of MiniGrid's ids and names with options, too."""
     name = name.partition("?")[0]
     short = name.removeprefix("MiniGrid-")
     return name if short == name else short.removesuffix("-v0")
-
-
-def split_name(name: str) -> tuple[str, dict[str, Any]]:
-    """`NAME?OPTION=VALUE&...` as the name and its options; values are read as Python's literals,
-    true and false in any case.
-
-    Raises:
-      UnknownOption: for a part that is no `OPTION=VALUE`.
-    """
-    name, _, query = name.partition("?")
-    options: dict[str, Any] = {}
-    for part in query.split("&"):
-        option, equals, value = part.partition("=")
-        if not (equals and option.isidentifier()):
-            raise UnknownOption(f"{part!r} after {name}?: must be OPTION=VALUE, joined by &")
-        if value.lower() in ("true", "false"):
-            options[option] = value.lower() == "true"
-            continue
-        try:
-            options[option] = ast.literal_eval(value)
-        except (SyntaxError, ValueError):
-            options[option] = value  # plain text
-    return name, options
 
 
 def _described(
@@ -217,46 +209,10 @@ def _on_host(
         raise UnknownOption(str(error)) from None
 
 
-def check_options(
-    name: str, allowed: list[str], options: dict[str, Any], *functions: Callable[..., Any]
-) -> None:
-    """Refuses options that `name` does not have, or not of the types that `functions` take.
-
-    Raises:
-      UnknownOption: naming the option and close matches, or what would be right.
-    """
-    check_types(name, options, *functions)
-    for option in options:
-        if option not in allowed:
-            own = [
-                p for p, v in inspect.signature(make).parameters.items() if v.kind == v.KEYWORD_ONLY
-            ]
-            hint = close_matches(option, sorted(set(own) | set(allowed)))
-            raise UnknownOption(f"{name} has no option {option!r}: {hint}")
-
-
-def check_types(name: str, options: dict[str, Any], *functions: Callable[..., Any]) -> None:
-    """Refuses options whose type is not that of the parameter of `functions`; for text such as "no".
-
-    Raises:
-      UnknownOption: naming the option, the value and what would be right.
-    """
-    for function in functions:
-        for option, parameter in inspect.signature(function).parameters.items():
-            wants = str(parameter.annotation).split(" | ")
-            value = options.get(option)
-            if value is None:
-                continue
-            if wants[0] == "bool" and not isinstance(value, bool):
-                raise UnknownOption(f"{option}={value!r}: {name} takes true or false")
-            if wants[0] == "int" and isinstance(value, (str, float, bool, tuple, list)):
-                raise UnknownOption(f"{option}={value!r}: {name} takes a whole number")
-
-
 def _grid_factory(name: str) -> Factory:
     build, arguments = LEVELS[name]
-    level_options = [p for p in inspect.signature(build).parameters if p != "name"]
-    world_options = ("view", "view_size", "coordinates")
+    level_options = {**defaults_of(build, skip=("name",)), **arguments}
+    world_options = defaults_of(GridWorld, skip=("level",))
 
     def factory(**options: Any) -> tuple[Environment, str]:
         check_options(name, [*level_options, *world_options], options, build, GridWorld)
@@ -264,7 +220,7 @@ def _grid_factory(name: str) -> Factory:
         level = build(**{**arguments, **options}, name=name)
         return GridWorld(level, **world), "exact" if level.cheap else "bank"
 
-    return factory
+    return with_options(factory, {**level_options, **world_options})
 
 
 for _name in LEVELS:
@@ -274,13 +230,13 @@ for _name in classic.NAMES:
 
 
 def _raycast_factory(name: str) -> Factory:
-    allowed = [p for p in inspect.signature(raycast.RaycastMaze).parameters if p != "name"]
+    own = {**defaults_of(raycast.RaycastMaze, skip=("name",)), **raycast.NAMES[name]}
 
     def factory(**options: Any) -> tuple[Environment, str]:
-        check_options(name, allowed, options, raycast.RaycastMaze)
+        check_options(name, [*own], options, raycast.RaycastMaze)
         return raycast.RaycastMaze(name, **{**raycast.NAMES[name], **options}), "bank"
 
-    return factory
+    return with_options(factory, own)
 
 
 for _name in raycast.NAMES:

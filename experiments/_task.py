@@ -6,8 +6,12 @@ import dataclasses
 from typing import Any
 
 import envs
+from envs.host.catalogue import on_host
+from envs.options import split_name
 from jaxrl_suite import checks
 from jaxrl_suite.experiment import ConfigError
+
+NEXT = "agents need the next episode"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,23 +37,41 @@ def make_env(config: Any, bank_size: int | None = None) -> tuple[Any, Any]:
     """The environment a config asks for; its bank holds `config.num_envs` levels unless told.
 
     Raises:
-      ConfigError: for a name or an option that `envs.make` refuses, and an environment that would not
-        begin its next episode by itself.
+      ConfigError: as `agent_env`.
     """
     if bank_size is None:
         checks.at_least(config, 1, "num_envs")
     if config.auto_reset == "none":
-        raise ConfigError(
-            "auto_reset", "none", "'exact', 'bank' or None: agents need the next episode"
-        )
+        raise ConfigError("auto_reset", "none", f"'exact', 'bank' or None: {NEXT}")
+    return agent_env(
+        config.env,
+        bank_size=config.num_envs if bank_size is None else bank_size,
+        auto_reset=config.auto_reset,
+        max_steps=config.max_steps,
+        noise=config.noise,
+        num_contexts=config.num_contexts,
+    )
+
+
+def agent_env(name: str, **options: Any) -> tuple[Any, Any]:
+    """`envs.make(name, **options)` for agents that play on through the ends of episodes.
+
+    A `bank_size` in the name goes before the one given.
+
+    Raises:
+      ConfigError: for a name or an option that `envs.make` refuses, and an environment that would not
+        begin its next episode by itself or tell of its episodes.
+    """
     try:
-        return envs.make(
-            config.env,
-            auto_reset=config.auto_reset,
-            bank_size=config.num_envs if bank_size is None else bank_size,
-            max_steps=config.max_steps,
-            noise=config.noise,
-            num_contexts=config.num_contexts,
-        )
+        inside = split_name(name)[1]
+        if inside.get("auto_reset") == "none" and not on_host(name):  # which has no such option
+            raise ValueError(f"auto_reset='none': 'exact' or 'bank': {NEXT}")
+        if inside.get("log") is False:
+            raise ValueError("log=False: leave it out: agents read their episodes from it")
+        if "bank_size" in inside:
+            options.pop("bank_size", None)
+        return envs.make(name, **options)
     except ValueError as error:
-        raise ConfigError("env", config.env, str(error)) from None
+        raise ConfigError("env", name, str(error)) from None
+    except OverflowError:
+        raise ConfigError("env", name, "smaller numbers: 32 bits cannot hold its sizes") from None

@@ -21,7 +21,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import envs
+from experiments._task import agent_env
 from experiments.ppo import SWEEPABLE
 from jaxrl_suite.agents import impala, ppo
 from jaxrl_suite.experiment import ConfigError, Experiment, Spec, known
@@ -126,11 +126,8 @@ def build(config: Config) -> Experiment:
         if not known(value) or value != default:
             why = "agent=impala" if name in PPO_ONLY else "NetHack's encoder"
             raise ConfigError(name, value, f"{default!r}: {why} has no use for it")
-    try:
-        options: dict[str, Any] = {} if config.workers is None else {"workers": config.workers}
-        env, params = envs.make(full_name(config), max_steps=config.max_steps, **options)
-    except ValueError as error:
-        raise ConfigError("env", config.env, str(error)) from None
+    options: dict[str, Any] = {} if config.workers is None else {"workers": config.workers}
+    env, params = agent_env(full_name(config), max_steps=config.max_steps, **options)
     observations, actions = env.observation_space(params), env.action_space(params)
     if not nethack.is_nethack(set(getattr(observations, "spaces", {}))):
         raise ConfigError("env", config.env, "an environment with NetHack's glyphs and blstats")

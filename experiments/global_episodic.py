@@ -26,10 +26,10 @@ from typing import Any
 
 import jax
 
-import envs
+from experiments._task import agent_env
 from experiments.ppo import SWEEPABLE
 from jaxrl_suite.agents import ppo
-from jaxrl_suite.experiment import ConfigError, Experiment, Spec, beside
+from jaxrl_suite.experiment import Experiment, Spec, beside
 from jaxrl_suite.exploration import catalog
 
 
@@ -91,17 +91,14 @@ def build(config: Config) -> Experiment:
 
 def on_contexts(config: Config, context_seed: Any) -> Experiment:
     """The experiment with the contexts that `context_seed` stands for."""
-    try:
-        env, params = envs.make(
-            config.env,
-            bank_size=config.num_envs,
-            num_contexts=config.num_contexts,
-            context_seed=context_seed,
-            noise=config.noise,
-            max_steps=config.max_steps,
-        )
-    except ValueError as error:
-        raise ConfigError("env", config.env, str(error)) from None
+    env, params = agent_env(
+        config.env,
+        bank_size=config.num_envs,
+        num_contexts=config.num_contexts,
+        context_seed=context_seed,
+        noise=config.noise,
+        max_steps=config.max_steps,
+    )
     spaces = env.observation_space(params), env.action_space(params)
     bonus = catalog.build(config, *spaces, policy_widths=config.widths)
     return ppo.make(env, params, config, bonus)

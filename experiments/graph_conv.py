@@ -165,8 +165,8 @@ def check(config: Config) -> None:
     checks.within(config, 0.0, 1.0, "dropout")
     if not config.rank < 1:
         raise ConfigError("rank", config.rank, "below 1")
-    if not config.channels:
-        raise ConfigError("channels", config.channels, "a convolution or more")
+    checks.sizes(config, "channels")
+    checks.at_least(config, 0, "hidden")
 
 
 def has_grid(config: Config) -> bool:

@@ -59,6 +59,7 @@ EXPERIMENT = Spec(
     summary="HOMER, homing policies from kinematic inseparability",
     paper="Misra, Henaff, Krishnamurthy and Langford, Kinematic State Abstraction and Provably "
     "Efficient Rich-Observation Reinforcement Learning, ICML 2020",
+    budget=("samples",),
     sweepable=("learning_rate", "ridge"),
 )
 

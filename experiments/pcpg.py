@@ -95,6 +95,7 @@ EXPERIMENT = Spec(
     summary="PC-PG, a cover of policies, mixed by log det, that rolls in the next one",
     paper="Agarwal et al., PC-PG: Policy Cover Directed Exploration, NeurIPS 2020",
     length=(),
+    budget=("explore_epochs", "exploit_epochs", "loops", "episodes"),
     sweepable=("learning_rate", "coefficient", "entropy", "discount", "trace", "eps", "ridge"),
 )
 

@@ -87,7 +87,7 @@ class Config(catalog.Options, Task):
         "householder" or "entities".
       core_features: its size.
       separate_critic: give the critic an encoder of its own.
-      activation: of vector encoders, a function of flax.linen.
+      activation: of vector encoders, "tanh", "relu" or another of `agents.networks.ACTIVATIONS`.
       use_mission: tell grid encoders the level's mission.
       log_std: initial logarithm of the deviation of continuous actions.
       eval_episodes: episodes of one evaluation.

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import dataclasses
 
-import envs
+from experiments._task import agent_env
 from experiments.ppo import SWEEPABLE
 from jaxrl_suite.agents import ppo
-from jaxrl_suite.experiment import ConfigError, Experiment, Spec
+from jaxrl_suite.experiment import Experiment, Spec
 from jaxrl_suite.exploration import catalog
 
 
@@ -48,17 +48,14 @@ class Config(catalog.Options, ppo.PPOConfig):
 def build(config: Config) -> Experiment:
     """PPO on the bonus alone; the return that is logged is the share of the map visited."""
     ppo.check(config)
-    try:
-        env, params = envs.make(
-            config.env,
-            bank_size=config.num_envs,
-            max_steps=config.max_steps,
-            num_contexts=config.num_contexts,
-            noise=config.noise,
-            coverage=True,
-        )
-    except ValueError as error:
-        raise ConfigError("env", config.env, str(error)) from None
+    env, params = agent_env(
+        config.env,
+        bank_size=config.num_envs,
+        max_steps=config.max_steps,
+        num_contexts=config.num_contexts,
+        noise=config.noise,
+        coverage=True,
+    )
     spaces = env.observation_space(params), env.action_space(params)
     bonus = catalog.build(config, *spaces, policy_widths=config.widths)
     return ppo.make(env, params, config, bonus)

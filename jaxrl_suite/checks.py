@@ -12,9 +12,12 @@ from typing import Any
 
 from jaxrl_suite.experiment import ConfigError, known
 
+MOST = 2**31 - 1  # that JAX's whole numbers, of 32 bits, can hold
+MOST_STEPS = 2**63 - 1  # of a run: they are counted on the host
 
-def at_least(config: Any, least: float, *names: str) -> None:
-    """Refuses numbers below `least`, and infinite ones.
+
+def at_least(config: Any, least: float, *names: str, most: int = MOST) -> None:
+    """Refuses numbers below `least`, infinite ones, and whole ones above `most`.
 
     Raises:
       ConfigError: for the first of the fields `names` that is.
@@ -22,6 +25,8 @@ def at_least(config: Any, least: float, *names: str) -> None:
     for name, value in _given(config, names):
         if not least <= value < math.inf:
             raise ConfigError(name, value, f"at least {least:g}")
+        if isinstance(value, int) and value > most:
+            raise ConfigError(name, value, f"at most {most}")
 
 
 def above(config: Any, bound: float, *names: str) -> None:
@@ -59,10 +64,22 @@ def one_of(config: Any, choices: Collection[str], *names: str) -> None:
             raise ConfigError(name, value, f"one of {', '.join(choices)}")
 
 
+def batch(config: Any, *names: str) -> None:
+    """Refuses numbers whose product, the elements of a batch, is more than `MOST`.
+
+    Raises:
+      ConfigError: for the largest of the fields `names`.
+    """
+    values = dict(_given(config, names))
+    if math.prod(values.values()) > MOST:
+        largest = max(values, key=values.__getitem__)
+        raise ConfigError(largest, values[largest], f"{' * '.join(values)} is at most {MOST}")
+
+
 def sizes(config: Any, *names: str) -> None:
     """Refuses empty tuples and sizes below 1; raises as `at_least`."""
     for name, value in _given(config, names):
-        if not value or min(value) < 1:
+        if not value or min(value) < 1 or max(value) > MOST:
             raise ConfigError(name, value, "one or more sizes, each at least 1")
 
 

@@ -96,6 +96,7 @@ class Spec:
       summary: one line for `jaxrl list`.
       paper: citation, or "" for a baseline.
       length: config fields that set how long a run is and may change when it is resumed.
+      budget: config fields that say how much is trained, where `length` names none of them.
       sweepable: config fields whose numbers `build` also takes as traced values (`known` tells), so
         that a sweep over them is one program.
       environment: `config -> name` of its environment for `envs.make`, or None: `config.env` where there
@@ -110,6 +111,7 @@ class Spec:
     summary: str
     paper: str = ""
     length: tuple[str, ...] = ("total_steps", "num_updates")
+    budget: tuple[str, ...] = ()
     sweepable: tuple[str, ...] = ()
     environment: Callable[[Any], str] | None = None
     settings: Callable[[Any], Any] | None = None

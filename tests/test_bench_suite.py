@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
+import importlib
 import json
+from pathlib import Path
+
+import pytest
 
 from benchmarks import _harness, suite
 
@@ -59,3 +64,30 @@ def test_runs_benchmarks_and_writes_one_page(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(suite, "QUICK", {"e3b_update": "--no-such-option"})
     assert suite.main(["--quick", "--only", "e3b_update", "--out", str(tmp_path)]) == 1
     assert "Failed: e3b_update" in (tmp_path / "report.md").read_text()
+
+
+def test_results_go_where_they_are_wanted(tmp_path, monkeypatch):
+    """`--out`, else JAXRL_BENCH_RESULTS, else the committed ones."""
+    monkeypatch.setattr(_harness, "RESULTS", _harness.COMMITTED)
+    monkeypatch.delenv("JAXRL_BENCH_RESULTS", raising=False)
+
+    def written(*argv):
+        _harness.parse(argparse.ArgumentParser(), argv)
+        return _harness.RESULTS
+
+    assert written() == _harness.COMMITTED
+    assert written("--out", str(tmp_path)) == tmp_path
+    _harness.write("x", "X", ["a"], [["1"]], "", {"n": 1})
+    assert json.loads((tmp_path / "x.json").read_text())["n"] == 1 and (tmp_path / "x.md").exists()
+    monkeypatch.setenv("JAXRL_BENCH_RESULTS", str(tmp_path / "other"))
+    assert written() == tmp_path / "other"
+
+
+@pytest.mark.parametrize(
+    "name", [p.stem for p in sorted(Path(suite.__file__).parent.glob("[!_]*.py"))]
+)
+def test_every_benchmark_takes_a_folder(name, capsys):
+    arguments = ["report", "--help"] if name == "neural_e3" else ["--help"]
+    with pytest.raises(SystemExit):
+        importlib.import_module(f"benchmarks.{name}").main(arguments)
+    assert "--out" in capsys.readouterr().out

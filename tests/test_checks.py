@@ -44,6 +44,17 @@ def test_numbers(x):
     )
 
 
+def test_whole_numbers_fit_32_bits():
+    assert refused(checks.at_least, Config(a=2**31 - 1), 1, "a") is None
+    with pytest.raises(ConfigError, match=r"^a=2147483648: at most 2147483647$"):
+        checks.at_least(Config(a=2**31), 1, "a")
+    checks.at_least(Config(a=2**31), 1, "a", most=checks.MOST_STEPS)
+    checks.batch(Config(a=2**16, b=2**14), "a", "b")
+    with pytest.raises(ConfigError, match=r"^a=65536: a \* b is at most 2147483647"):
+        checks.batch(Config(a=2**16, b=2**15), "a", "b")
+    assert refused(checks.sizes, Config(widths=(3, 2**40)), "widths") == "widths"
+
+
 def test_names_and_sizes():
     assert refused(checks.one_of, Config(kind="y"), ("x", "z"), "kind") == "kind"
     assert refused(checks.one_of, Config(), ("x", "z"), "kind") is None

@@ -119,7 +119,7 @@ def test_commands_have_the_options_they_show(name):
     specs, known = experiment.registered(), set(envs.registered())
     for words in commands(ROOT / name):
         if words[0] not in ("run", "sweep"):
-            assert words[0] in ("list", "report", "bench", "watch"), words
+            assert words[0] in ("list", "envs", "report", "bench", "watch"), words
             continue
         arguments = words[2:]
         while "--grid" in arguments:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 
 import pytest
 
 import envs
 from experiments import e3b
 from experiments import ppo as script
+from experiments._task import make_env
 from jaxrl_suite import runner
 from jaxrl_suite.agents import ppo
 from jaxrl_suite.experiment import ConfigError
@@ -86,3 +88,38 @@ def test_bad_options_are_refused_by_name(options, field):
 def test_a_misspelt_environment_is_refused_with_a_hint():
     with pytest.raises(ConfigError, match="CartPole-v1"):
         script.build(script.Config(env="Cartpole-v1"))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("CartPole-v1?auto_reset=none", "auto_reset='none': 'exact' or 'bank'"),
+        ("gym:CartPole-v1?auto_reset=none", "auto_reset='none': gym:CartPole-v1 resets itself"),
+        ("Empty-5x5?log=false", "log=False: leave it out"),
+        ("DoorKey-5x5?size=100000", "smaller numbers: 32 bits cannot hold"),
+        ("Empty-5x5?max_steps=7", "max_steps=7 in the name and max_steps=9 beside it"),
+    ],
+)
+def test_names_that_leave_agents_without_episodes(name, words):
+    with pytest.raises(ConfigError, match=rf"^env='{re.escape(name)}': {words}"):
+        script.build(script.Config(env=name, max_steps=None if "size" in name else 9))
+
+
+def test_the_bank_size_of_a_name_goes_first():
+    env, _ = make_env(script.Config(env="FourRooms?bank_size=7", num_envs=4))
+    assert env.bank_size == 7
+
+
+def test_the_evaluation_is_shown_where_no_episode_ended_in_training(tmp_path, capsys):
+    config = script.Config(
+        env="Empty-16x16",
+        total_steps=64,
+        num_envs=4,
+        rollout_length=8,
+        minibatches=2,
+        eval_episodes=2,
+    )
+    options = runner.Options(out=tmp_path / "run", plots=False, video=False, tensorboard=False)
+    runner.run(script.EXPERIMENT, config, options)
+    shown = capsys.readouterr().out
+    assert "eval/return" in shown and "episode_return, solved: nothing to average" in shown

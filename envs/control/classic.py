@@ -14,6 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from envs import core, spaces
+from envs.control import pictures
+from envs.options import check_options, with_options
 
 NAMES = (
     "CartPole-v1",
@@ -64,6 +66,16 @@ class GymnaxEnvironment(core.Environment[Any, Any]):
     def action_space(self, params: Any = None) -> spaces.Space:
         with jax.ensure_compile_time_eval():
             return convert_space(self.env.action_space(params or self.default_params))
+
+    def render(self, state: Any, params: Any = None) -> np.ndarray:
+        """`[200, 300, 3]` uint8.
+
+        Raises:
+          NotImplementedError: for tasks of gymnax's that nobody has drawn.
+        """
+        if self.name not in pictures.DRAWN:
+            raise NotImplementedError(f"{self.name} draws no pictures")
+        return pictures.DRAWN[self.name](state, params or self.default_params)
 
 
 class Scaled(GymnaxEnvironment):
@@ -120,10 +132,8 @@ def factory(name: str) -> Callable[..., tuple[core.Environment, str]]:
 
         if scaled and name not in SCALABLE:
             raise ValueError(f"scaled={scaled!r}: only {' and '.join(SCALABLE)} have this form")
-        from envs.registry import check_options
-
         check_options(name, ["scaled"], {"scaled": scaled, **options}, build)
         env, _ = gymnax.make(name)
         return (Scaled if scaled else GymnaxEnvironment)(env), "exact"
 
-    return build
+    return with_options(build, {"scaled": False} if name in SCALABLE else {})

@@ -12,7 +12,6 @@ options of the pool: `workers`, `deadline`, `ahead`, `share_pages`.
 
 from __future__ import annotations
 
-import difflib
 import functools
 import importlib.util
 import re
@@ -21,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from envs.host.bridge import HostEnvironment
+from envs.host.games import MissingExtra
 from envs.host.pool import Pool
 from envs.host.seeds import Contexts
+from envs.options import check_like, check_types, close_matches, defaults_of
 
 NETHACK = tuple(
     f"NetHack{task}-v0"
@@ -42,15 +43,14 @@ POOL_OPTIONS = ("workers", "deadline", "ahead", "share_pages")
 _pools: weakref.WeakValueDictionary[str, Pool] = weakref.WeakValueDictionary()
 _PACKAGE = {"nethack": "nle", "minihack": "minihack", "gymnasium": "gymnasium"}
 _INSTALL = {"minihack": "'jaxrl-suite[minihack]'"}
-_MINIHACK_OPTIONS = (
-    "keys", "crop", "bank", "character", "actions", "autopickup", "pet", "spawn_monsters",
-    "reward_win", "reward_lose", "penalty_mode", "penalty_step", "penalty_time",
-    "allow_all_yn_questions", "allow_all_modes",
-)  # fmt: skip
-
-
-class MissingExtra(ImportError, ValueError):
-    """A package that an environment needs is not installed."""
+# MiniHack's tasks choose their own values: these say of which type they are
+_MINIHACK_OPTIONS: dict[str, Any] = {
+    "keys": (), "crop": 9, "bank": 4096, "character": "", "actions": None, "autopickup": True,
+    "pet": False, "spawn_monsters": False, "reward_win": 1.0, "reward_lose": 0.0,
+    "penalty_mode": "constant", "penalty_step": 0.0, "penalty_time": 0.0,
+    "allow_all_yn_questions": False, "allow_all_modes": False,
+}  # fmt: skip
+_GYMNASIUM_OPTIONS = {"preprocess": True, "picture_size": 84, "frame_stack": 4}
 
 
 def names() -> list[str]:
@@ -115,27 +115,27 @@ def build(
     package = _PACKAGE[module]
     if not importlib.util.find_spec(package):
         raise MissingExtra(f"{name} needs {package}: pip install {_INSTALL.get(package, package)}")
-    known: tuple[str, ...] | None = _MINIHACK_OPTIONS
-    if module == "nethack":
-        from envs.host.games import nethack
-
-        known = tuple(nethack.defaults(name))
-    elif module == "gymnasium":
-        known = None  # they are for the environment's own constructor
-    allowed = sorted([*(known or ()), *POOL_OPTIONS])
-    for option in options:
-        if known is not None and option not in allowed:
-            close = difflib.get_close_matches(option, allowed, n=3, cutoff=0.5)
-            hint = (
-                f"did you mean {' or '.join(close)}?" if close else f"one of {', '.join(allowed)}"
-            )
-            raise ValueError(f"option {option!r}: {name} has none such; {hint}")
+    examples = _examples(name, module)
+    if module != "gymnasium":  # whose others are for the environment's own constructor
+        allowed = sorted([*examples, *POOL_OPTIONS])
+        for option in options:
+            if option not in allowed:
+                hint = close_matches(option, allowed)
+                raise ValueError(f"option {option!r}: {name} has none such; {hint}")
+    if isinstance(options.get("keys"), str):  # one alone
+        options = {**options, "keys": (options["keys"],)}
+    check_types(name, {key: options[key] for key in POOL_OPTIONS if key in options}, Pool)
+    check_like(name, options, {**examples, "actions": None})
+    if module != "gymnasium":
+        _check_actions(options.get("actions"), ("task", "full") if module == "nethack" else ())
     own = {key: value for key, value in options.items() if key not in POOL_OPTIONS}
     if max_steps is not None:
         if max_steps < 1:
             raise ValueError(f"max_steps={max_steps!r}: at least 1")
         own["max_steps"] = max_steps
     if module == "nethack":  # its words about a bad value, without a worker's trace around them
+        from envs.host.games import nethack
+
         nethack.family(name, own)
     rest = {key: options[key] for key in POOL_OPTIONS if key in options}
     label = repr((name, sorted(own.items()), sorted(rest.items()), contexts))
@@ -143,3 +143,31 @@ def build(
     if pool is None or pool.closed:
         pool = _pools[label] = Pool(module, name, own, contexts=contexts, **rest)
     return HostEnvironment(pool)
+
+
+def _check_actions(actions: Any, words: tuple[str, ...]) -> None:
+    """Refuses what is neither one of `words` nor a list of key codes; raises as `build`."""
+    if actions is None or (isinstance(actions, str) and actions in words):
+        return
+    listed = isinstance(actions, (tuple, list)) and len(actions) > 0
+    if not listed or not all(isinstance(code, int) for code in actions):
+        named = "".join(f"{word!r} or " for word in words)
+        raise ValueError(f"actions={actions!r}: {named}a list of key codes, such as (107, 108)")
+
+
+def _examples(name: str, module: str) -> dict[str, Any]:
+    """Options of an environment, less the pool's, each with a value of its type."""
+    if module == "nethack":
+        from envs.host.games import nethack
+
+        return nethack.defaults(name)
+    return _MINIHACK_OPTIONS if module == "minihack" else _GYMNASIUM_OPTIONS
+
+
+def options_of(name: str) -> dict[str, Any]:
+    """Options of a host environment and their defaults; None: the task or the machine decides."""
+    module = kind(name)
+    own = _examples(name, module or "")
+    if module != "nethack":
+        own = dict.fromkeys(own)
+    return {**own, **{key: defaults_of(Pool)[key] for key in POOL_OPTIONS}}

@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from envs.host.channel import ERROR, OK
-from envs.host.games import Description
+from envs.host.games import Description, MissingExtra
 from envs.host.group import Group
 from envs.host.process import Process
 from envs.host.seeds import Contexts
 
 _GRACE_SECONDS = 1.0  # after the deadline: this process itself may have been stopped (Ctrl-Z)
+WORKERS_A_CORE, LEAST_LIMIT = 8, 64  # each is a Python process: more of them only take memory
 _POOL, _VIEW = 0, -1  # numbers under which workers answer calls that belong to no group
 
 
@@ -56,6 +57,7 @@ class Pool:
 
     Raises:
       ValueError: for a name or an option's value that cannot be used.
+      MissingExtra: when a package is missing that the environment needs.
       HostError: when the environment cannot be made.
     """
 
@@ -75,8 +77,12 @@ class Pool:
         self.deadline, self.ahead, self.contexts = deadline, ahead, contexts
         self.share_pages, self._told = share_pages, False
         count = usable_cores() if workers is None else workers
-        if count < 1:
-            raise ValueError(f"workers={workers!r}: at least 1")
+        most = max(LEAST_LIMIT, WORKERS_A_CORE * usable_cores())
+        if not 1 <= count <= most:
+            cores = f"{usable_cores()} cores to run on"
+            raise ValueError(f"workers={workers!r}: from 1 to {most}, with {cores}")
+        if not deadline > 0:
+            raise ValueError(f"deadline={deadline!r}: seconds, above 0")
         self.restarts = 0
         self.lock = threading.RLock()
         self.groups: dict[int, Group] = {}
@@ -92,8 +98,9 @@ class Pool:
             for index in range(count):
                 self.processes.append(self._spawn(index))
             self.finish(_POOL, 60.0 + deadline, restart=False)
-            if self.errors.get(_POOL, ("",))[0] == "ValueError":
-                raise ValueError(self.errors[_POOL][1].removeprefix("ValueError: "))
+            for told in (ValueError, MissingExtra):
+                if self.errors.get(_POOL, ("",))[0] == told.__name__:
+                    raise told(self.errors[_POOL][1].removeprefix(f"{told.__name__}: "))
             self.raise_error(_POOL)
         except BaseException:
             self.close()

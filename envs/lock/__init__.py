@@ -6,7 +6,6 @@ has explored. `DiabolicalLock` is HOMER's, `BidirectionalLock` PC-PG's, `Stochas
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,7 @@ from envs.lock.bidirectional import BidirectionalLock
 from envs.lock.diabolical import DiabolicalLock
 from envs.lock.model import Model, optimal, visits
 from envs.lock.stochastic import StochasticLock
+from envs.options import check_options, defaults_of, with_options
 
 KINDS: dict[str, type[Lock]] = {
     "DiabolicalLock": DiabolicalLock,
@@ -28,15 +28,13 @@ NAMES = {f"{kind}-H{h}": (kind, h) for kind in KINDS for h in HORIZONS}
 def factory(name: str) -> Callable[..., tuple[Lock, str]]:
     """For the registry; the option `horizon` takes any other number than the name's."""
     kind, horizon = NAMES[name]
+    own = {**defaults_of(KINDS[kind]), "horizon": horizon}
 
     def build(**options: Any) -> tuple[Lock, str]:
-        from envs.registry import check_options
-
-        allowed = [*inspect.signature(KINDS[kind]).parameters]
-        check_options(name, allowed, options, KINDS[kind])
+        check_options(name, [*own], options, KINDS[kind])
         return KINDS[kind](**{"horizon": horizon, **options}), "exact"
 
-    return build
+    return with_options(build, own)
 
 
 __all__ = [

@@ -97,6 +97,10 @@ class Lock(core.Environment[LockState, LockParams]):
         return f"{self.kind}-H{self.horizon}"
 
     @property
+    def fixed_length(self) -> bool:
+        return True
+
+    @property
     def place_classes(self) -> tuple[int, ...]:
         """The class of each place: those of one class are reached alike whatever one does.
 

@@ -32,6 +32,10 @@ class Wrapper(core.Environment[Any, Any]):
         return self.env.default_params
 
     @property
+    def fixed_length(self) -> bool:
+        return self.env.fixed_length
+
+    @property
     def unwrapped(self) -> core.Environment:
         """The innermost environment."""
         return self.env.unwrapped if isinstance(self.env, Wrapper) else self.env

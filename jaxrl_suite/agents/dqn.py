@@ -55,7 +55,7 @@ class DQNConfig:
       extrinsic: weight of the environment's own reward; 0 explores without one.
       bootstrap_truncation: go on with the value of the state in which time ran out.
       widths: dense layers of the encoder.
-      activation: of vector encoders, a function of flax.linen.
+      activation: of vector encoders, one of `agents.networks.ACTIVATIONS`.
       use_mission: tell grid encoders the level's mission.
       eval_episodes: episodes of one evaluation.
       eval_epsilon: share of random actions in it.
@@ -121,7 +121,8 @@ def check(config: DQNConfig) -> None:
     Raises:
       ConfigError: naming the field.
     """
-    names = ("total_steps", "num_envs", "rollout_length", "gradient_steps", "batch_size")
+    names = ("num_envs", "rollout_length", "gradient_steps", "batch_size")
+    checks.at_least(config, 1, "total_steps", most=checks.MOST_STEPS)
     checks.at_least(config, 1, *names, "capacity", "target_every", "eval_episodes")
     checks.at_least(config, 0, "warmup")
     if config.total_steps <= config.warmup:

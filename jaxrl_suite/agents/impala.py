@@ -126,7 +126,9 @@ def check(config: IMPALAConfig) -> None:
     Raises:
       ConfigError: naming the field.
     """
-    checks.at_least(config, 1, "total_steps", "num_envs", "rollout_length", "epochs", "minibatches")
+    checks.at_least(config, 1, "total_steps", most=checks.MOST_STEPS)
+    checks.at_least(config, 1, "num_envs", "rollout_length", "epochs", "minibatches")
+    checks.batch(config, "num_envs", "rollout_length")
     checks.at_least(config, 1, "eval_episodes")
     checks.within(config, 0.0, 1.0, "discount", "trace")
     checks.above(config, 0.0, "rho_clip", "trace_clip", "clip", "learning_rate", "max_grad_norm")

@@ -80,7 +80,9 @@ def check(config: PPOConfig) -> None:
     Raises:
       ConfigError: naming the field.
     """
-    checks.at_least(config, 1, "total_steps", "num_envs", "rollout_length", "epochs", "minibatches")
+    checks.at_least(config, 1, "total_steps", most=checks.MOST_STEPS)
+    checks.at_least(config, 1, "num_envs", "rollout_length", "epochs", "minibatches")
+    checks.batch(config, "num_envs", "rollout_length")
     checks.at_least(config, 1, "eval_episodes")
     checks.within(config, 0.0, 1.0, "discount", "trace", "intrinsic_discount")
     checks.above(config, 0.0, "learning_rate", "clip", "max_grad_norm")

@@ -108,6 +108,7 @@ def build(
     Raises:
       ConfigError: for an expression or an option that cannot be used.
     """
+    check(options)
     if options.bonus == "none":
         return None
     if make_encoder is None:
@@ -116,6 +117,22 @@ def build(
     parts = _constructors(options, observation_space, action_space, policy_dim, make_encoder)
     bonus = _in_options_terms(options, _evaluate(options.bonus, parts))
     return scale.scaled(bonus, options.coefficient, options.normalize)
+
+
+def check(options: Options) -> None:
+    """Refuses values that no bonus can use, also where the expression has no use for the option.
+
+    Raises:
+      ConfigError: naming the option.
+    """
+    checks.share(options, "bonus_share")
+    checks.at_least(options, 1, "features", "bonus_epochs", "bonus_minibatches")
+    checks.above(options, 0.0, "bonus_learning_rate", "ridge")
+    checks.at_least(options, 0.0, "novelty_decay")
+    checks.finite(options, "coefficient")
+    checks.one_of(options, e3b_bonus.ENCODERS, "encoder")
+    checks.one_of(options, scale.MODES, "normalize")
+    checks.within(options, 0, counts.MOST_LOG2_SLOTS, "log2_slots")
 
 
 def _in_options_terms(options: Options, bonus: Bonus) -> Bonus:
@@ -159,11 +176,6 @@ def _constructors(
         "minibatches": options.bonus_minibatches,
         "share": options.bonus_share,
     }
-    checks.share(options, "bonus_share")
-    checks.at_least(options, 1, "features", "bonus_epochs", "bonus_minibatches")
-    checks.above(options, 0.0, "bonus_learning_rate", "ridge")
-    checks.at_least(options, 0.0, "novelty_decay")
-    checks.finite(options, "coefficient")
     rate = options.bonus_learning_rate
     widths = (64, options.features)
 
@@ -237,6 +249,8 @@ def _evaluate(expression: str, table: dict[str, Callable[[], Bonus]]) -> Bonus:
                     listed = meant or f"known are {', '.join(table)}, and 'none'"
                     raise refuse(f"there is no bonus {name!r}: {listed}")
                 return table[name]()
+            case ast.Constant(value=None):
+                raise refuse("without a bonus it is 'none'")
             case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
                 return float(number)
             case ast.BinOp(left=left, op=operator, right=right):

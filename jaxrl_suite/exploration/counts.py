@@ -24,6 +24,7 @@ from jaxrl_suite.exploration import keys
 from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions
 
 PROBES = 8
+MOST_LOG2_SLOTS = 26
 FORMS = ("inverse_sqrt", "indicator")
 
 
@@ -46,8 +47,8 @@ class CountConfig:
         keys.find(self.key)
         if self.form not in FORMS:
             raise ConfigError("form", self.form, f"one of {', '.join(FORMS)}")
-        if not 0 <= self.log2_slots <= 26:
-            raise ConfigError("log2_slots", self.log2_slots, "from 0 to 26")
+        if not 0 <= self.log2_slots <= MOST_LOG2_SLOTS:
+            raise ConfigError("log2_slots", self.log2_slots, f"from 0 to {MOST_LOG2_SLOTS}")
 
 
 def paid(form: str, counts: jax.Array) -> jax.Array:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jaxrl_suite.runner.errors import RunError
@@ -23,6 +23,7 @@ def parse(
     prog: str,
     about: str,
     spare: list[str] | None = None,
+    meant: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Parses options into the dataclass instances of `defaults`, all at the top level.
 
@@ -32,6 +33,7 @@ def parse(
       prog: how the command is called.
       about: what it does.
       spare: takes the arguments that are no options; None refuses them.
+      meant: what to say about options that others have, by their names.
 
     Raises:
       RunError: in one line, with close matches for an unknown option.
@@ -73,8 +75,8 @@ def parse(
         asked = unknown[0].partition("=")[0].replace("_", "-")
         if not asked.startswith("-"):
             raise RunError(f"unexpected argument {unknown[0]!r}; options start with --")
-        close = hint(asked, known)
-        if not close.startswith("did you mean"):
+        close = (meant or {}).get(asked) or hint(asked, known)
+        if asked not in (meant or {}) and not close.startswith("did you mean"):
             close = f"{prog} --help lists them"
         raise RunError(f"unknown option {asked}: {close}")
     return {name: getattr(parsed, name) for name in defaults}
@@ -124,7 +126,7 @@ def _spelt_out(defaults: dict[str, Any], arguments: Sequence[str]) -> Iterator[s
         if flag.startswith("--") and name in whole:
             if not equals and left:
                 given = left.pop(0)
-            yield from (flag, _in_digits(given)) if equals or given else (flag,)
+            yield from (flag, _in_digits(flag, given)) if equals or given else (flag,)
             continue
         positive = name.removeprefix("no_") if name not in plain | optional else name
         if not flag.startswith("--") or positive not in plain | optional:
@@ -146,10 +148,16 @@ def _spelt_out(defaults: dict[str, Any], arguments: Sequence[str]) -> Iterator[s
             yield f"--{option}" if on else f"--no-{option}"
 
 
-def _in_digits(text: str) -> str:
-    """`1e6` as `1000000`; anything else that is no whole number as it is, for tyro to refuse."""
+def _in_digits(flag: str, text: str) -> str:
+    """`1e6` as `1000000`; what is no number as it is, for tyro to refuse.
+
+    Raises:
+      RunError: for a number that is not whole.
+    """
     try:
         number = float(text)
     except ValueError:
         return text
-    return str(int(number)) if "e" in text.lower() and number.is_integer() else text
+    if not number.is_integer():
+        raise RunError(f"{flag}={text!r}: a whole number")
+    return str(int(number)) if not text.strip("+-").isdigit() else text

@@ -1,4 +1,4 @@
-"""The `jaxrl` command: `list`, `run NAME`, `sweep NAME`, `report DIR...`, `bench [NAME]`.
+"""The `jaxrl` command: `list`, `envs [NAME]`, `run NAME`, `sweep NAME`, `report DIR...`, `bench [NAME]`.
 
 Options come from dataclasses through tyro: an experiment's config fields and the runner's `Options`
 stand side by side, with `-` or `_` between words. Bad input ends in one line on stderr and exit code
@@ -8,6 +8,7 @@ stand side by side, with `-` or `_` between words. Bad input ends in one line on
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import os
 import pkgutil
 import shlex
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxrl_suite.runner.arguments import parse
-from jaxrl_suite.runner.command_line import as_option, parse_run, take_grid
+from jaxrl_suite.runner.command_line import as_option, directories_first, parse_run, take_grid
 from jaxrl_suite.runner.errors import RunError
 from jaxrl_suite.runner.suggest import hint
 
@@ -28,11 +29,19 @@ USAGE = """\
 usage: jaxrl COMMAND ...
 
   jaxrl list                     experiments and environments
+  jaxrl envs [NAME]              what environment NAME looks like, and its options
   jaxrl run NAME [OPTIONS]       train; `jaxrl run NAME --help` lists NAME's options
   jaxrl sweep NAME --grid ...    train a grid of settings as few batched programs
   jaxrl report DIR... [OPTIONS]  compare runs: curves, table, CSV, JSON
   jaxrl watch DIR [OPTIONS]      play a trained agent in the terminal
   jaxrl bench [NAME] [OPTIONS]   benchmarks; without NAME the whole suite
+  jaxrl --version                the version that is installed
+"""
+ENVS_USAGE = """\
+usage: jaxrl envs [NAME]
+
+Describes environment NAME: spaces, length of an episode, options and their values. Without NAME it
+lists those there are. Options go behind the name: --env 'DoorKey-8x8?size=6&view=full'.
 """
 LIST_USAGE = "usage: jaxrl list\n\nLists the experiments and the environments there are.\n"
 RUN_USAGE = """\
@@ -55,6 +64,8 @@ usage: jaxrl bench [NAME] [OPTIONS]
 
 Runs benchmark NAME, or the whole suite: hours on two cores, minutes with --quick, written to
 runs/bench. `jaxrl bench NAME --help` lists NAME's options, `jaxrl bench suite --help` the suite's.
+NAME alone writes over the checkout's docs/results, unless --out DIR, or else the environment variable
+JAXRL_BENCH_RESULTS, names another folder.
 
 NAME is one of: """
 HELP = ("-h", "--help")
@@ -66,6 +77,7 @@ def main(argv: Sequence[str] | None = None, package: str = "experiments") -> int
     _find_checkout(package)
     commands: dict[str, Callable[[list[str]], int]] = {
         "list": lambda rest: _list(rest, package),
+        "envs": _envs,
         "run": lambda rest: _run(rest, package),
         "sweep": lambda rest: _sweep(rest, package),
         "report": _report,
@@ -74,6 +86,9 @@ def main(argv: Sequence[str] | None = None, package: str = "experiments") -> int
     }
     if not arguments or arguments[0] in HELP:
         print(USAGE, end="")
+        return 0
+    if arguments[0] == "--version":
+        print(f"jaxrl {importlib.metadata.version('jaxrl-suite')}")
         return 0
     if arguments[0] not in commands:
         return _fail(f"unknown command {arguments[0]!r}: {hint(arguments[0], commands)}")
@@ -153,28 +168,24 @@ def _list(rest: list[str], package: str) -> int:
         return 0
     if rest:
         return _fail(f"unknown argument {rest[0]!r}: jaxrl list takes none")
-    import rich.box
-    from rich.console import Console
-    from rich.table import Table
+    from jaxrl_suite.runner import about
 
-    import envs
-    from jaxrl_suite import experiment
-    from jaxrl_suite.exploration import catalog
+    about.list_all(package)
+    return 0
 
-    console = Console()
-    table = Table("experiment", "what it is", "paper", box=rich.box.SIMPLE, title_justify="left")
-    for spec in experiment.registered(package).values():
-        table.add_row(spec.name, spec.summary, spec.paper)
-    console.print(table)
-    names = ", ".join(catalog.names())
-    console.print(f"bonuses (--bonus NAME, or e.g. 'e3b*noveld'):\n  {names}\n", highlight=False)
-    console.print("environments (--env NAME):", highlight=False)
-    if console.is_terminal:
-        from rich.columns import Columns
 
-        console.print(Columns(envs.registered(), padding=(0, 2)))
+def _envs(rest: list[str]) -> int:
+    if rest and rest[0] in HELP:
+        print(ENVS_USAGE, end="")
+        return 0
+    if len(rest) > 1 or any(word.startswith("-") for word in rest):
+        return _fail(f"unknown argument {rest[-1]!r}: jaxrl envs takes one name, or none")
+    from jaxrl_suite.runner import about
+
+    if rest:
+        about.describe(rest[0])
     else:
-        print("\n".join(f"  {name}" for name in envs.registered()))
+        about.list_environments()
     return 0
 
 
@@ -251,8 +262,9 @@ def _sweep(rest: list[str], package: str) -> int:
 def _report(rest: list[str]) -> int:
     from jaxrl_suite.runner.report import ReportOptions, report
 
-    about = "Compares runs: learning curves and final values. DIR... come before --metric."
+    about = "Compares runs: learning curves and final values."
     spare: list[str] = []
+    rest = directories_first(rest)
     options = parse({"options": ReportOptions()}, rest, "jaxrl report DIR...", about, spare)
     report([Path(directory) for directory in spare], options["options"])
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from jaxrl_suite.runner.arguments import parse
@@ -28,6 +29,10 @@ def take_grid(spec: Spec, arguments: Sequence[str]) -> tuple[list[str], dict[str
         name = name.replace("-", "_")
         if not equals or not values:
             raise RunError(f"grid={text!r}: FIELD=A,B,C")
+        if name in ("seed", "seeds"):
+            raise RunError(
+                f"grid={text!r}: seeds are no field; --seeds N gives every cell N of them"
+            )
         if name not in known:
             raise RunError(f"grid={text!r}: {spec.name} has no {name!r}: {hint(name, known)}")
         fields[name] = values.split(",")
@@ -65,7 +70,8 @@ def parse_run(spec: Spec, arguments: Sequence[str], prog: str) -> tuple[Any, Any
         raise RunError(f"config of {spec.name}: {sorted(shared)} are the runner's own options")
     defaults = {"config": spec.config(), "options": Options()}
     about = f"{spec.summary} {spec.paper}".strip()
-    parsed = parse(defaults, arguments, prog, about)
+    meant = _lengths(spec)
+    parsed = parse(defaults, arguments, prog, about, meant=meant)
     first = parsed["options"]
     stored = folder.read(first.out) if first.resume and first.out is not None else None
     if stored is not None and stored["experiment"] == spec.name:
@@ -73,5 +79,30 @@ def parse_run(spec: Spec, arguments: Sequence[str], prog: str) -> tuple[Any, Any
             "config": folder.with_values(spec.config(), stored["config"]),
             "options": folder.with_values(Options(), stored["runner"]),
         }
-        parsed = parse(defaults, arguments, prog, about)
+        parsed = parse(defaults, arguments, prog, about, meant=meant)
     return parsed["config"], parsed["options"]
+
+
+def _lengths(spec: Spec) -> dict[str, str]:
+    """What to say to somebody who sets a run's length as that of another experiment."""
+    fields = [field.name for field in dataclasses.fields(spec.config)]
+    own = [name for name in (*spec.length, *spec.budget) if name in fields]
+    listed = ", ".join(f"--{name.replace('_', '-')}" for name in own)
+    others = [name for name in ("total_steps", "num_updates") if name not in fields]
+    text = f"{spec.name} is as long as {listed} say{'s' if len(own) == 1 else ''}"
+    return {f"--{name.replace('_', '-')}": text for name in others if own}
+
+
+def directories_first(arguments: Sequence[str]) -> list[str]:
+    """`--metric A B DIR` as `DIR --metric A B`: it takes all words up to the next option."""
+    moved: list[str] = []
+    before = None  # where the `--metric` stands whose words these are
+    for argument in arguments:
+        if argument.startswith("--"):
+            before = len(moved) if argument == "--metric" else None
+        if before is not None and Path(argument).is_dir():
+            moved.insert(before, argument)
+            before += 1
+        else:
+            moved.append(argument)
+    return moved

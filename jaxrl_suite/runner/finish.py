@@ -51,8 +51,11 @@ def finish(job: Job, states: State) -> dict[str, Any]:
     if job.options.video and job.experiment.play is not None:
         _record(job, states)
     if job.experiment.cells is None:  # a sweep reports each of its cells, not their mean
-        shown = [n for n in headline if n in summary["final"]] or list(summary["final"])[:8]
-        print_finals(job.console, {job.spec.name: summary["final"]}, shown)
+        finals = summary["final"]
+        shown = [n for n in headline if n in finals] or list(finals)[:8]
+        if any(finals[n]["mean"] is None for n in shown):  # the evaluation's episodes all end
+            shown += [n for n in summary["evaluation"] if n not in shown]
+        print_finals(job.console, {job.spec.name: finals}, shown)
     speed = f"{summary['steps_per_second']:,.0f} env steps/s, "
     job.message(
         f"{job.env_steps:,} env steps a seed in {summary['wall_s']:.1f} s "
@@ -119,7 +122,10 @@ def write_json(path: Path, value: Any) -> None:
 def print_finals(
     console: Console, runs: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]
 ) -> None:
-    """A table of final values: mean, interquartile mean and the mean's 95% interval over seeds."""
+    """A table of final values: mean, interquartile mean and the mean's 95% interval over seeds.
+
+    Below it stands why a metric has no mean.
+    """
     table = Table(title="final values (mean over the last tenth of the log lines)")
     if len(runs) > 1:
         table.add_column("run", overflow="fold")
@@ -136,6 +142,10 @@ def print_finals(
             cells = [metric, _number(row["mean"]), _number(row["iqm"]), interval, str(counted)]
             table.add_row(*([name] if len(runs) > 1 else []), *cells)
     console.print(table)
+    empty = [m for m in metrics if any(m in f and f[m]["mean"] is None for f in runs.values())]
+    if empty:
+        why = "nothing to average in the last tenth of the log lines: no episode ended there, say"
+        console.print(f"{', '.join(empty)}: {why}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _number(value: float | None) -> str:

@@ -14,8 +14,9 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from jaxrl_suite import checks
 from jaxrl_suite.experiment import ConfigError, Experiment, Spec
-from jaxrl_suite.runner import folder, hosts, signals
+from jaxrl_suite.runner import folder, hosts, memory, signals, sinks
 from jaxrl_suite.runner.errors import RunError, disk_is_full
 from jaxrl_suite.runner.job import Job
 from jaxrl_suite.runner.options import Options, default_log_every
@@ -41,7 +42,7 @@ def run(
       What `summary.json` holds.
 
     Raises:
-      RunError: for input that cannot be used, a metric that is not finite, a full disk.
+      RunError: for input that cannot be used, a metric that is not finite, a full disk or memory.
       Interrupted: after SIGTERM or SIGINT, once the state is saved.
       ConfigError: from the experiment, for a config it cannot use.
     """
@@ -52,10 +53,13 @@ def run(
         raise
     except ValueError as error:  # an environment's own words about its name or options
         raise RunError(str(error)) from error
-    if experiment.num_updates < 1:
-        raise ConfigError("num_updates", experiment.num_updates, "a run has one update or more")
+    except OverflowError as error:
+        raise _too_large(error) from error
+    _check_length(spec, config, experiment)
     host = hosts.current(options)
     host.same("the config", [spec.name, folder.plain(config), options.seed, options.seeds])
+    if options.wandb and host.writes:
+        sinks.check_wandb()
     out = options.out if options.out is not None else folder.default_out(spec, config)
     out = Path(host.share(str(out)))
     options = dataclasses.replace(options, out=out)
@@ -75,7 +79,31 @@ def run(
                 f"room, then run: {again}",
                 exit_code=1,
             ) from error
+        if memory.is_used_up(error):
+            raise memory.used_up(error) from error
+        if isinstance(error, OverflowError):
+            raise _too_large(error) from error
         raise
+
+
+def _too_large(error: OverflowError) -> RunError:
+    return RunError(f"a setting is too large for 32-bit numbers: {error}")
+
+
+def _check_length(spec: Spec, config: Any, experiment: Experiment) -> None:
+    """Refuses runs without updates, and more of them than a 32-bit counter counts.
+
+    Raises:
+      ConfigError: naming the option that sets the length, where there is one.
+    """
+    updates = experiment.num_updates
+    if updates < 1:
+        raise ConfigError("num_updates", updates, "a run has one update or more")
+    if updates > checks.MOST:
+        named = [name for name in spec.length if getattr(config, name, None) is not None]
+        field = named[0] if named else "num_updates"
+        value = getattr(config, field, updates)
+        raise ConfigError(field, value, f"{updates} updates are more than {checks.MOST}")
 
 
 def _take(

@@ -8,6 +8,8 @@ from typing import Literal
 
 from jaxrl_suite.runner.errors import RunError
 
+MOST_SEEDS = 2**20  # each has a row of every log line, a folder of events, a state
+
 
 @dataclasses.dataclass(frozen=True)
 class Options:
@@ -60,7 +62,7 @@ class Options:
     def check(self) -> None:
         """Raises `RunError` naming the first option with an unusable value."""
         for name, ok, expected in (
-            ("seeds", self.seeds >= 1, "1 or more"),
+            ("seeds", 1 <= self.seeds <= MOST_SEEDS, f"1 or more, and at most {MOST_SEEDS}"),
             ("seed", 0 <= self.seed <= 2**32 - self.seeds, "0 or more, and below 2**32"),
             ("log_every", self.log_every is None or self.log_every >= 1, "1 or more updates"),
             ("eval_every", self.eval_every >= 0, "0 (only at the end) or more log lines"),

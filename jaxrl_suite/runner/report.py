@@ -20,6 +20,7 @@ from jaxrl_suite.runner.curves import Curves
 from jaxrl_suite.runner.errors import RunError
 from jaxrl_suite.runner.suggest import hint
 
+WRITTEN = (".png", ".csv", ".json", ".pdf", ".svg", ".md", ".txt", ".html")
 FILE_WIDTH = 200  # characters of a table that goes to a file, so that labels stay whole
 
 
@@ -74,6 +75,7 @@ def report(
         console.width = FILE_WIDTH
     if not directories:
         raise RunError("report: name one run directory or more")
+    _check_out(options.out)
     loaded = [Curves.read(directory) for directory in directories]
     runs = dict(zip(labels(loaded), loaded, strict=True))
     metrics = _choose(directories, loaded, options.metric)
@@ -97,6 +99,21 @@ def report(
     finish.print_finals(console, finals, metrics)
     console.print(f"wrote report.png, report.csv, report.json to {options.out}", markup=False)
     return {"runs": rows}
+
+
+def _check_out(out: Path) -> None:
+    """Refuses what is no folder, or would be one that looks like a file.
+
+    Raises:
+      RunError: naming the path.
+    """
+    if (out.exists() and not out.is_dir()) or (not out.exists() and out.suffix in WRITTEN):
+        raise RunError(
+            f"out={str(out)!r}: a folder, into which report.png, report.csv and report.json go"
+        )
+    for parent in out.parents:
+        if parent.exists() and not parent.is_dir():
+            raise RunError(f"out={str(out)!r}: {parent} is a file")
 
 
 def _made(directory: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
 from jaxrl_suite.experiment import Experiment, Mean, State
+from jaxrl_suite.runner import memory
 from jaxrl_suite.runner.errors import RunError
 
 RESERVED = ("seed", "env_steps", "wall_s")
@@ -196,6 +197,7 @@ class Program:
             return _strong(experiment.init(*arguments))
 
         self.template = jax.eval_shape(jax.vmap(init), self.keys, self._cells)
+        memory.check_state(self.template)
         self.shardings: Any = self.sharding  # of the state
         if spread and experiment.over_envs is not None:
             over_envs, num_envs = experiment.over_envs
@@ -221,7 +223,9 @@ class Program:
                 donate_argnums=0,
                 out_shardings=(self.shardings, self.sharding),
             )
-            self._segments[length] = function.lower(states).compile()
+            compiled = function.lower(states).compile()
+            memory.check_program(compiled)
+            self._segments[length] = compiled
         return self._segments[length]
 
     def evaluate(self, states: State, update: int) -> Reduced:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -11,6 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from jaxrl_suite.runner.errors import RunError
+
+_LOGIN = "(a key in WANDB_API_KEY does too, and WANDB_MODE=offline needs none)"
 
 
 class Sink(Protocol):
@@ -72,29 +77,49 @@ class TensorBoard:
             writer.close()
 
 
+def check_wandb() -> None:
+    """Logs in to Weights & Biases, before anything is trained.
+
+    Raises:
+      RunError: without the package, or a key where nobody can be asked for one.
+    """
+    try:
+        import wandb
+    except ImportError as error:
+        raise RunError("--wandb needs the wandb extra: pip install 'jaxrl-suite[wandb]'") from error
+    if os.environ.get("WANDB_MODE", "online") not in ("online", "run"):
+        return
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            known = wandb.login()
+    except wandb.errors.Error as error:
+        raise RunError(f"--wandb: {error} {_LOGIN}") from error
+    if not known:
+        raise RunError(f"--wandb: not logged in. {_LOGIN}")
+
+
 class WandB:
     """Means over seeds, and each seed's own curves, to Weights & Biases."""
 
     def __init__(self, folder: Path, project: str, name: str, config: Any, seeds: Sequence[int]):
-        try:
-            import wandb
-        except ImportError as error:
-            raise RunError(
-                "--wandb needs the wandb extra: pip install 'jaxrl-suite[wandb]'"
-            ) from error
+        import wandb
+
         identity = folder / "wandb" / "id"
         identity.parent.mkdir(parents=True, exist_ok=True)
         if not identity.exists():
             identity.write_text(secrets.token_hex(6))
         self._seeds = list(seeds)
-        self._run = wandb.init(
-            project=project,
-            name=name,
-            id=identity.read_text().strip(),
-            resume="allow",
-            dir=str(folder),
-            config=config,
-        )
+        try:
+            self._run = wandb.init(
+                project=project,
+                name=name,
+                id=identity.read_text().strip(),
+                resume="allow",
+                dir=str(folder),
+                config=config,
+            )
+        except wandb.errors.Error as error:
+            raise RunError(f"--wandb: {error} {_LOGIN}") from error
 
     def log(self, env_steps: int, metrics: Mapping[str, np.ndarray]) -> None:
         row: dict[str, float] = {"env_steps": env_steps}

@@ -219,3 +219,28 @@ def test_every_name_works_on_a_grid_world():
 def test_options_are_documented():
     described = catalog.Options.__doc__ or ""
     assert all(f"{field.name}" in described for field in dataclasses.fields(catalog.Options))
+
+
+@pytest.mark.parametrize("bonus", ["none", "rnd"])
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"encoder": "foo"},
+        {"normalize": "mean"},
+        {"ridge": -1.0},
+        {"log2_slots": 99},
+        {"novelty_decay": -1.0},
+        {"bonus_share": 2.0},
+    ],
+)
+def test_bad_options_of_bonuses_that_are_not_used(bonus, option):
+    (name,) = option
+    with pytest.raises(ConfigError, match=f"^{name}={option[name]!r}: "):
+        catalog.build(
+            catalog.Options(bonus=bonus, **option), spaces.Box(0, 1, (3,)), spaces.Discrete(2)
+        )
+
+
+def test_how_to_have_no_bonus_is_said():
+    with pytest.raises(ConfigError, match="^bonus='None': without a bonus it is 'none'"):
+        catalog.build(catalog.Options(bonus="None"), spaces.Box(0, 1, (3,)), spaces.Discrete(2))

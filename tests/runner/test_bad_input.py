@@ -137,3 +137,27 @@ def test_tables_of_others_are_data(tmp_path):
     (tmp_path / "metrics.parquet").write_bytes(pickle.dumps(Trap()))
     with pytest.raises(RunError, match="metrics"):
         Curves.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "words"),
+    [
+        (
+            "pcpg",
+            "--total-steps=5",
+            "pcpg is as long as --explore-epochs, --exploit-epochs, --loops",
+        ),
+        ("homer", "--num-updates=5", "homer is as long as --samples says"),
+        ("ppo", "--num-updates=5", "ppo is as long as --total-steps says"),
+        ("entnet", "--total-steps=5", "entnet is as long as --num-updates says"),
+        ("graph_conv", "--channels=0", "channels=.*one or more sizes, each at least 1"),
+        ("graph_conv", "--hidden=-1", "hidden=-1: at least 0"),
+        ("ppo", "--activation=Dense", "one of tanh, relu"),
+        ("ppo", "--num-envs=1e9", "num_envs=1000000000: num_envs \\* rollout_length is at most"),
+        ("ppo", "--total-steps=1e30", "total_steps=1.*: at most 9223372036854775807"),
+    ],
+)
+def test_what_is_meant(name, option, words):
+    spec = SPECS[name]
+    with pytest.raises((RunError, ConfigError), match=words):
+        spec.build(command_line.parse_run(spec, [option], "jaxrl run")[0])

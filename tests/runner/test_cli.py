@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,14 @@ def fails(capsys, *arguments: str, code: int = 2) -> str:
         (["report", "no-such-run"], ["no-such-run", "no config.yaml"]),
         (["report", "x", "--metrics", "loss"], ["--metrics", "did you mean --metric?"]),
         (["list", "more"], ["'more'"]),
+        (["envs", "DorKey-8x8"], ["env='DorKey-8x8'", "did you mean DoorKey-8x8"]),
+        (["envs", "a", "b"], ["'b'", "one name"]),
+        (["run", "walk", "--total-steps", "1e-3"], ["--total-steps='1e-3': a whole number"]),
+        (["run", "walk", "--total-steps=2.5"], ["--total-steps='2.5': a whole number"]),
+        (["run", "walk", "--num-updates", "5"], ["walk is as long as --total-steps says"]),
+        (["run", "walk", "--seeds", "1e30"], ["seeds=1000", "at most 1048576"]),
+        (["run", "walk", "--total-steps", "1e15"], ["total_steps=1000", "more than 2147483647"]),
+        (["sweep", "walk", "--grid", "seed=0,1"], ["grid='seed=0,1'", "--seeds N"]),
         (["bench", "no-such-benchmark"], ["bench"]),
     ],
 )
@@ -179,6 +188,25 @@ def test_wandb_missing(capsys, monkeypatch, tmp_path):
     assert "pip install 'jaxrl-suite[wandb]'" in message
 
 
+def test_wandb_without_a_login(capsys, monkeypatch, tmp_path):
+    """Is told before anything is trained or written."""
+
+    class Error(Exception):
+        pass
+
+    def login():
+        raise Error("No API key configured.")
+
+    fake = types.SimpleNamespace(errors=types.SimpleNamespace(Error=Error), login=login)
+    monkeypatch.setitem(sys.modules, "wandb", fake)
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    arguments = ["run", "walk", "--wandb", "--out", str(tmp_path / "run")]
+    assert "--wandb: No API key configured. (a key in WANDB_API_KEY" in fails(capsys, *arguments)
+    fake.login = lambda: False
+    assert "--wandb: not logged in" in fails(capsys, *arguments)
+    assert not (tmp_path / "run").exists()
+
+
 def test_config_survives_yaml():
     @dataclasses.dataclass(frozen=True)
     class Inner:
@@ -220,3 +248,41 @@ class Raises:
 
     def __del__(self):
         raise RuntimeError(self.text)
+
+
+def test_version(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("jaxrl 0.")
+
+
+def test_an_environment_is_described(capsys, monkeypatch):
+    import envs
+
+    monkeypatch.setenv("COLUMNS", "200")
+    assert cli.main(["envs", "DiabolicalLock-H10?bits=3"]) == 0
+    shown = capsys.readouterr().out
+    for text in (
+        "Two good states a step",
+        "observation  float32[16] from -inf to inf",
+        "action       one of 10",
+        "episode      at most 10 steps",
+        "--env 'DiabolicalLock-H10?bits=3&",
+    ):
+        assert text in shown
+    lines = {line.split()[0]: line for line in shown.splitlines() if line.strip()}
+    assert " 3 " in lines["bits"] and "of Gaussian noise" in lines["deviation"]
+    assert "max_steps" in lines and "distractors" not in lines
+    assert cli.main(["envs"]) == 0
+    assert capsys.readouterr().out.split() == envs.registered()
+
+
+@pytest.mark.parametrize("name", ["DoorKey-8x8", "Maze-5", "RaycastMaze-7x7", "MountainCar-v0"])
+def test_every_option_that_is_told_can_be_given(name):
+    import envs
+    from envs.registry import options_of
+
+    options = options_of(name)
+    assert options
+    env, params = envs.make(name, auto_reset="none", log=False, **options)
+    plain, _ = envs.make(name, auto_reset="none", log=False)
+    assert env.observation_space(params) == plain.observation_space(params)

@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import jax
 import pyarrow.parquet as pq
 import pytest
 from walks import walk as module
@@ -33,8 +34,6 @@ def test_a_metric_that_is_not_finite(tmp_path):
 
 
 def test_the_failing_seed_is_named(tmp_path):
-    import jax
-
     draws = {
         seed: float(module.build(module.Config()).init(jax.random.key(seed)).draw)
         for seed in range(4)
@@ -52,6 +51,34 @@ def test_exit_code_and_one_line(tmp_path, capsys):
     err = capsys.readouterr().err
     assert err.count("\n") == 1
     assert "not finite at update 3" in err and "no checkpoint yet" in err
+
+
+def test_a_run_that_is_larger_than_the_machine(tmp_path, monkeypatch):
+    from jaxrl_suite.runner import memory
+
+    options = Options(out=tmp_path / "run")
+    with pytest.raises(RunError, match=r"the state of this run needs [\d,.]+ GB of memory, of the"):
+        run(module.EXPERIMENT, module.Config(ballast=2**37), options)
+    state = module.build(module.Config()).init
+    need = sum(
+        x.size * x.dtype.itemsize for x in jax.tree.leaves(jax.eval_shape(state, jax.random.key(0)))
+    )
+    monkeypatch.setattr(memory, "available", lambda: need + 1.0)
+    with pytest.raises(RunError, match="this run needs") as caught:
+        run(module.EXPERIMENT, module.Config(), Options(out=tmp_path / "other"))
+    assert caught.value.exit_code == 2 and "state" not in str(caught.value)
+
+
+def test_memory_that_is_used_up_on_the_way(tmp_path, monkeypatch):
+    from jaxrl_suite.runner import segment
+
+    def fetch(reduced):
+        raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 99 bytes.")
+
+    monkeypatch.setattr(segment, "fetch", fetch)
+    with pytest.raises(RunError, match=r"^out of memory \(Out of memory allocating 99") as caught:
+        run(module.EXPERIMENT, module.Config(), Options(out=tmp_path / "run"))
+    assert caught.value.exit_code == 1
 
 
 def test_a_clock_that_jumps(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 from pathlib import Path
@@ -13,10 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from rich.console import Console
 from walks import walk
 
 from jaxrl_suite.experiment import ConfigError
-from jaxrl_suite.runner import Options, RunError, cli, plots, run
+from jaxrl_suite.runner import Options, RunError, cli, finish, plots, run
 from jaxrl_suite.runner.curves import Curves
 from jaxrl_suite.runner.report import ReportOptions, labels, report
 from jaxrl_suite.runner.video import write_gif
@@ -221,3 +223,36 @@ def test_what_all_labels_share_is_left_out_where_the_rest_tells_them_apart():
     assert plots.without_shared({"e3b A x=1": 1, "e3b A x=2": 2}) == ("e3b A", {"x=1": 1, "x=2": 2})
     for same in ({"e3b A": 1}, {"e3b A": 1, "e3b A (2)": 2}, {"a b": 1, "b a": 2}):
         assert plots.without_shared(same) == ("", same)
+
+
+def test_directories_behind_a_metric(runs, tmp_path):
+    for given in (["--metric", "loss", str(runs[0])], [str(runs[0]), "--metric", "loss"]):
+        assert cli.main(["report", *given, str(runs[1]), "--out", str(tmp_path)]) == 0
+        written = json.loads((tmp_path / "report.json").read_text())
+        assert [row["run"] for row in written] == [str(runs[0]), str(runs[1])]
+
+
+def test_a_report_goes_into_a_folder(runs, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    for out in ("file", "new.png", "report.csv", "file/below"):
+        assert cli.main(["report", str(runs[0]), "--out", str(tmp_path / out)]) == 2
+        shown = capsys.readouterr().err
+        assert shown.count("\n") == 1 and f"out='{tmp_path / out}'" in shown
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+    assert cli.main(["report", str(runs[0]), "--out", str(tmp_path / "v1.2")]) == 0
+
+
+def test_why_a_final_value_is_missing_is_said():
+    def final(mean):
+        return {"mean": mean, "iqm": mean, "ci_low": None, "ci_high": None, "seeds": {"0": mean}}
+
+    def printed(finals):
+        console = Console(file=io.StringIO(), width=120)
+        finish.print_finals(console, {"ppo": finals}, list(finals))
+        return console.file.getvalue()
+
+    shown = printed({"episode_return": final(None), "entropy": final(1.0)})
+    assert (
+        "episode_return: nothing to average in the last tenth" in shown and "entropy:" not in shown
+    )
+    assert "nothing" not in printed({"entropy": final(1.0)})

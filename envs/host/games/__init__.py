@@ -16,6 +16,10 @@ import numpy as np
 from envs.host.seeds import Seeds
 
 
+class MissingExtra(ImportError, ValueError):
+    """A package that an environment needs is not installed."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Array:
     """Shape, dtype (by name) and bounds of one array of an observation or an action."""

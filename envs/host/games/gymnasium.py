@@ -23,7 +23,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces, wrappers
 
-from envs.host.games import Array, Description, doom_home
+from envs.host.games import Array, Description, MissingExtra, doom_home
 from envs.host.seeds import Seeds
 from envs.host.viewer import PICTURE
 
@@ -39,8 +39,11 @@ def make(name: str, options: Mapping[str, Any]) -> gymnasium.Env:
     """`gymnasium.make`, after importing the package that registers `name` where one is known.
 
     Raises:
-      ValueError: for a name that is not registered.
+      ValueError: for a name that is not registered, and options that it refuses.
+      MissingExtra: when a package is missing that it needs.
     """
+    if not name:
+        raise ValueError("gym:NAME names an environment of Gymnasium, gym:CartPole-v1 say")
     for prefix, module in _REGISTERED_BY.items():
         if name.startswith(prefix) and importlib.util.find_spec(module.partition(".")[0]):
             imported = importlib.import_module(module)
@@ -56,8 +59,18 @@ def make(name: str, options: Mapping[str, Any]) -> gymnasium.Env:
         rest.setdefault("frameskip", 1)
     try:
         env = gymnasium.make(name, max_episode_steps=None if atari else limit, **rest)
-    except gymnasium.error.UnregisteredEnv as error:
-        raise ValueError(str(error)) from None
+    except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
+        raise MissingExtra(f"{name} needs a package that is missing: {error}") from error
+    except gymnasium.error.Error as error:
+        raise ValueError(str(error)) from error
+    except Exception as error:
+        if not rest:  # nothing was asked for: the environment's own error, to be seen whole
+            raise
+        given = ", ".join(f"{key}={value!r}" for key, value in rest.items())
+        raise ValueError(f"{given}: {name} refuses it: {error}") from error
+    for option in ("picture_size", "frame_stack"):
+        if options.get(option) is not None and options[option] < 1:
+            raise ValueError(f"{option}={options[option]!r}: at least 1")
     size = options.get("picture_size")
     if atari:
         env = wrappers.AtariPreprocessing(env, screen_size=size or 84)

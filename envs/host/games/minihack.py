@@ -27,7 +27,7 @@ from nle import nethack
 from envs.host.games import Array, Description
 from envs.host.games.minihack_levels import Levels
 from envs.host.games.nethack import NetHackGame, _array, with_screen
-from envs.host.games.nethack_tasks import Staircase
+from envs.host.games.nethack_tasks import PENALTY_MODES, Staircase
 from envs.host.seeds import Seeds
 from envs.host.viewer import SCREEN
 
@@ -237,6 +237,11 @@ def family(name: str, options: dict[str, Any]) -> MiniHack:
         raise ValueError(f"crop={crop!r}: an odd number, as the agent is in the middle")
     if bank is not None and bank < 1:
         raise ValueError(f"bank={bank!r}: at least 1 level, or None for a new one every episode")
+    mode = options.get("penalty_mode", PENALTY_MODES[0])
+    if mode not in PENALTY_MODES:
+        raise ValueError(f"penalty_mode={mode!r}: one of {', '.join(PENALTY_MODES)}")
+    if not options.get("keys", KEYS):
+        raise ValueError("keys=(): at least one observation")
     for key in options.get("keys", ()):
         full = key.removesuffix("_crop")
         if full not in nethack.OBSERVATION_DESC or "pixel" in key:

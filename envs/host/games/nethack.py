@@ -206,6 +206,4 @@ def family(name: str, options: dict[str, Any]) -> NetHack:
     mode = options.get("penalty_mode", "constant")
     if mode not in PENALTY_MODES:
         raise ValueError(f"penalty_mode={mode!r}: one of {', '.join(PENALTY_MODES)}")
-    if isinstance(options.get("actions"), str) and options["actions"] not in ("task", "full"):
-        raise ValueError(f"actions={options['actions']!r}: 'task', 'full' or key codes")
     return NetHack(name, options)

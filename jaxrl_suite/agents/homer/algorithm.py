@@ -97,7 +97,8 @@ def check(config: HomerConfig) -> None:
 
 
 def make(env: Environment, env_params: Any, config: HomerConfig) -> Experiment:
-    """HOMER on an environment without auto-reset, of discrete actions, whose episodes have one length.
+    """HOMER on an environment without auto-reset, of discrete actions, whose episodes have one length
+    (`env.fixed_length` says so).
 
     Where the environment knows its true states (`place_classes`, as `envs.lock` does), metrics
     compare the abstraction with them.
@@ -119,6 +120,9 @@ def make(env: Environment, env_params: Any, config: HomerConfig) -> Experiment:
             raise ConfigError("abstraction", "oracle", f"not for {env.name}, which shows no state")
         if codes <= max(classes):
             raise ConfigError("codes", codes, f"at least {max(classes) + 1} for the oracle")
+    if not env.fixed_length:
+        right = "one whose episodes all have one length (`fixed_length`), as those of locks"
+        raise ConfigError("env", env.name, right)
     slots = codes if config.homing == "gps" else codes * horizon
     classifier = abstraction.Classifier(codes, actions)
     table = jnp.asarray(classes if classes is not None else (0,))

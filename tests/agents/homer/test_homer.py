@@ -221,6 +221,10 @@ def test_unsuitable_environments_are_named():
     for name in ("Pendulum-v1", "Empty-5x5"):
         with pytest.raises(ConfigError, match="^env="):
             homer.make(*small_lock(name), TINY)
+    with pytest.raises(
+        ConfigError, match="^env='CartPole-v1': one whose episodes all have one length"
+    ):
+        homer.make(*small_lock("CartPole-v1"), TINY)
     with pytest.raises(ConfigError, match="^codes=2"):
         oracle = dataclasses.replace(TINY, abstraction="oracle")
         homer.make(*small_lock("DiabolicalLock-H3?swap=0.1"), oracle)

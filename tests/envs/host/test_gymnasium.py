@@ -13,7 +13,7 @@ import pytest
 
 import envs
 from envs import spaces
-from envs.host.games import doom_home
+from envs.host.games import MissingExtra, doom_home
 from envs.host.games import gymnasium as games
 from envs.host.pool import Pool
 from envs.host.seeds import Contexts, episode_seeds
@@ -217,6 +217,40 @@ def test_unknown_names_are_told():
         envs.make("gym:CartPole-v9", workers=1)
     with pytest.raises(envs.UnknownOption, match="CartPole"):
         envs.make("gym:CartPol-v1", workers=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("gym:", "^gym:NAME names"),
+        ("gym:?workers=1", "^gym:NAME names"),
+        ("gym:CartPole-v1?foo=3", "^foo=3: CartPole-v1 refuses it"),
+        ("gym:FrozenLake-v1?map_name=9x9", "^map_name='9x9': FrozenLake-v1 refuses it: '9x9'"),
+        ("gym:CartPole-v1?frame_stack=abc", "^frame_stack='abc': .* takes a whole number"),
+        ("gym:CartPole-v1?frame_stack=0", "^frame_stack=0: at least 1"),
+        ("gym:CartPole-v1?preprocess=no", "^preprocess='no': .* takes true or false"),
+    ],
+)
+def test_what_cannot_be_made_is_told(name, words):
+    with pytest.raises(envs.UnknownOption, match=words):
+        envs.make(name)
+
+
+def test_a_package_that_an_environment_lacks_is_named(tmp_path, monkeypatch):
+    """Whether the environment says so in Gymnasium's way or just imports it."""
+    (tmp_path / "lacking.py").write_text(
+        "import gymnasium\n"
+        "def one():\n"
+        "    raise gymnasium.error.DependencyNotInstalled('Lead is not installed')\n"
+        "def other():\n"
+        "    import no_such_package\n"
+        "gymnasium.register('Lead-v0', one)\n"
+        "gymnasium.register('Zinc-v0', other)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, lacks in (("Lead", "Lead is not installed"), ("Zinc", "no_such_package")):
+        with pytest.raises(MissingExtra, match=f"needs a package that is missing: .*{lacks}"):
+            envs.make(f"gym:lacking:{name}-v0", workers=1)
 
 
 @has("vizdoom")

@@ -152,6 +152,9 @@ def test_bad_values_are_told():
         ({"bank": 0}, "bank=0"),
         ({"keys": ("pixel",)}, "keys: 'pixel'"),
         ({"crops": 3}, "did you mean crop"),
+        ({"reward_win": "much"}, "reward_win='much': .* takes a number"),
+        ({"penalty_mode": "harsh"}, "penalty_mode='harsh': one of constant"),
+        ({"actions": "full"}, "actions='full': a list of key codes"),
     ):
         with pytest.raises(envs.UnknownOption, match=message):
             envs.make("MiniHack-Room-5x5-v0", workers=1, **options)
