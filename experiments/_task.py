@@ -75,3 +75,16 @@ def agent_env(name: str, **options: Any) -> tuple[Any, Any]:
         raise ConfigError("env", name, str(error)) from None
     except OverflowError:
         raise ConfigError("env", name, "smaller numbers: 32 bits cannot hold its sizes") from None
+
+
+def bare_env(name: str, **options: Any) -> tuple[Any, Any]:
+    """`envs.make(name, **options)` for agents that begin every episode themselves.
+
+    Raises:
+      ConfigError: for a name or an option that `envs.make` refuses; games on the host reset
+        themselves and are refused too.
+    """
+    try:
+        return envs.make(name, auto_reset="none", log=False, **options)
+    except ValueError as error:
+        raise ConfigError("env", name, str(error)) from None

@@ -26,9 +26,9 @@ from __future__ import annotations
 
 import dataclasses
 
-import envs
+from experiments._task import bare_env
 from jaxrl_suite.agents import homer
-from jaxrl_suite.experiment import ConfigError, Experiment, Spec
+from jaxrl_suite.experiment import Experiment, Spec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,10 +45,7 @@ class Config(homer.HomerConfig):
 
 def build(config: Config) -> Experiment:
     """HOMER on the environment, which every seed draws for itself."""
-    try:
-        env, params = envs.make(config.env, auto_reset="none", log=False)
-    except ValueError as error:
-        raise ConfigError("env", config.env, str(error)) from None
+    env, params = bare_env(config.env)
     return homer.make(env, params, config)
 
 

@@ -22,9 +22,9 @@ from __future__ import annotations
 
 import dataclasses
 
-import envs
+from experiments._task import bare_env
 from jaxrl_suite.agents.neural_e3 import control, control_settings
-from jaxrl_suite.experiment import ConfigError, Experiment, Spec
+from jaxrl_suite.experiment import Experiment, Spec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,10 +40,7 @@ class Config(control_settings.ControlConfig):
 
 def build(config: Config) -> Experiment:
     """Neural-E3 on the task, which the agent resets itself."""
-    try:
-        env, params = envs.make(config.env, auto_reset="none", log=False)
-    except ValueError as error:
-        raise ConfigError("env", config.env, str(error)) from None
+    env, params = bare_env(config.env)
     return control.make(env, params, config)
 
 

@@ -31,7 +31,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-import envs
+from experiments._task import bare_env
 from jaxrl_suite import evaluation
 from jaxrl_suite.agents.pcpg import agent
 from jaxrl_suite.agents.pcpg.standardized import Standardized
@@ -64,17 +64,12 @@ def make_env(config: Config) -> tuple[Any, Any]:
       ConfigError: for a name or an option that `envs.make` refuses; games on the host
         reset themselves and are refused too.
     """
-    try:
-        env, params = envs.make(
-            config.env,
-            auto_reset="none",
-            log=False,
-            max_steps=config.max_steps,
-            num_contexts=config.num_contexts,
-            coverage=config.coverage,
-        )
-    except ValueError as error:
-        raise ConfigError("env", config.env, str(error)) from None
+    env, params = bare_env(
+        config.env,
+        max_steps=config.max_steps,
+        num_contexts=config.num_contexts,
+        coverage=config.coverage,
+    )
     if not config.standardize:
         return env, params
     if len(getattr(env.observation_space(params), "shape", None) or ()) != 1:

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from envs.cores import usable_cores
 from envs.host.channel import ERROR, OK
 from envs.host.games import Description, MissingExtra
 from envs.host.group import Group
@@ -275,13 +276,6 @@ class Pool:
         alarm = 4 * self.deadline + 3600  # only for a worker without a parent
         process.call(_POOL, "describe", self.kind, self.name, self.options, alarm)
         return process
-
-
-def usable_cores() -> int:
-    """Cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _shutdown(processes: Sequence[Process], folder: Path, owner: int) -> None:

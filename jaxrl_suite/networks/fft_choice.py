@@ -15,7 +15,6 @@ import functools
 import itertools
 import json
 import math
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +23,8 @@ import jax
 import numpy as np
 import platformdirs
 import scipy.fft
+
+from envs.cores import usable_cores
 
 PASSES = ("evaluation", "training")
 AXES = ("samples", "inputs", "outputs", "size", "kernel")
@@ -113,8 +114,7 @@ def label(shapes: Shapes) -> str:
 
 def known_path() -> Path:
     """Of the shapes timed on this kind of device with as many cores, in the user's cache folder."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count()
+    cores = usable_cores()
     kind = "".join(c if c.isalnum() else "-" for c in jax.devices()[0].device_kind)
     name = (
         f"fft_conv-{kind}-{cores}.json"

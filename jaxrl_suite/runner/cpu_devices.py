@@ -24,20 +24,15 @@ def configure(seeds: int, environments: Iterable[str | None] = ()) -> int:
         return 0
     import jax
 
+    from envs.cores import usable_cores
     from envs.host.catalogue import on_host
 
     if any(env is not None and on_host(env) for env in environments):
         return 0
     seeds = max(1, seeds)  # too few for the processes is for `Hosts.part` to tell
-    count = max(n for n in range(1, min(seeds, _cores()) + 1) if seeds % n == 0)
+    count = max(n for n in range(1, min(seeds, usable_cores()) + 1) if seeds % n == 0)
     try:
         jax.config.update("jax_num_cpu_devices", count)
     except RuntimeError:  # too late: a backend is running
         return 0
     return count
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

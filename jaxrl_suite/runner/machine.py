@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import subprocess
 from pathlib import Path
@@ -57,12 +56,13 @@ def describe() -> dict[str, Any]:
     """Processor, cores this process may use, and JAX devices."""
     import jax
 
-    affinity = getattr(os, "sched_getaffinity", None)
+    from envs.cores import usable_cores
+
     devices = jax.devices()
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu_model(),
-        "cores": len(affinity(0)) if affinity else os.cpu_count(),
+        "cores": usable_cores(),
         "device_kind": devices[0].device_kind,
         "devices": len(devices),
     }
