@@ -245,6 +245,11 @@ def _sweep(rest: list[str], package: str) -> int:
             from jaxrl_suite.runner.report import ReportOptions, report
 
             report(list(places.values()), ReportOptions(options.out, aggregate=options.aggregate))
+        gone = sweep.diverged(places)
+        if gone:
+            told = "; ".join(f"{label}: {text}" for label, text in gone.items())
+            what = f"{len(gone)} of {len(places)} cells diverged, the rest of the sweep is trained"
+            raise RunError(f"{what}; {told}", exit_code=1)
     return 0
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ def run(
     options: Options,
     command: str | None = None,
     again: str | None = None,
+    rows: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Trains `options.seeds` seeds of an experiment and writes its run directory.
 
@@ -36,6 +38,8 @@ def run(
       options: see `Options`.
       command: what the user typed, for `summary.json` and the line that says how to resume.
       again: the command that resumes, where it is not `jaxrl run`.
+      rows: of a sweep: a name for each row. One that diverges is then marked and the others go on;
+        without them a metric that is not finite ends the run.
 
     Returns:
       What `summary.json` holds.
@@ -65,7 +69,7 @@ def run(
             resuming, log_every = host.together(lambda: _take(stack, spec, experiment, options))
             options = dataclasses.replace(options, log_every=log_every)
             stop = stack.enter_context(signals.watch())
-            job = Job(spec, config, experiment, options, again, command, stop, stack, host)
+            job = Job(spec, config, experiment, options, again, command, stop, stack, host, rows)
             summary = job.run(resuming)
             return host.share(summary)  # nobody leaves before process 0 has written everything
     except Exception as error:

@@ -3,7 +3,8 @@
 Configs that differ in numbers only (the fields a `Spec` names as `sweepable`) are cells of one
 program: the numbers become traced values, and cells times seeds one `vmap` axis. Each such program is
 an ordinary run in `OUT/programs/N`, with checkpoints and exact resume; when it ends, every cell gets
-a run directory of its own, `OUT/cells/FIELD=VALUE,...`, for `jaxrl report`.
+a run directory of its own, `OUT/cells/FIELD=VALUE,...`, for `jaxrl report`. A row that diverges does not
+stop the others: `diverged` tells which cells have one.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from jaxrl_suite.experiment import Experiment, Spec, State, beside
-from jaxrl_suite.runner import finish, folder, hosts, loop
+from jaxrl_suite.runner import divergence, finish, folder, hosts, loop
 from jaxrl_suite.runner.curves import Curves
 from jaxrl_suite.runner.errors import RunError
 from jaxrl_suite.runner.options import Options
@@ -124,7 +125,7 @@ def sweep(
       arguments: its options, written down so that `--resume` needs none of them.
 
     Returns:
-      The run directory of every config, by label.
+      The run directory of every config, by label; `diverged` says which did not train to the end.
 
     Raises:
       RunError, Interrupted, ConfigError: as `loop.run`.
@@ -146,6 +147,7 @@ def sweep(
         out = options.out / "programs" / str(number)
         if not host.share(options.resume and (out / "summary.json").exists()):
             members = list(group.values())
+            seeds = range(options.seed, options.seed + options.seeds)
             program = dataclasses.replace(
                 spec, config=Cells, build=_builder(spec, members), settings=None
             )
@@ -164,6 +166,7 @@ def sweep(
                 again=shlex.join(
                     ["jaxrl", "sweep", spec.name, "--out", str(options.out), "--resume"]
                 ),
+                rows=[f"{label}, seed {seed}" for label in group for seed in seeds],
             )
             trained += len(group)
         if host.writes:
@@ -205,13 +208,30 @@ def _split(
         pq.write_table(rows, place / "metrics.parquet")
         folder.write(place, spec, config, own, part_of=str(out))
         plain = folder.plain(config)
+        ours = range(index * options.seeds, (index + 1) * options.seeds)
+        gone = [
+            {"seed": options.seed + one["row"] - ours.start}
+            | {name: one[name] for name in ("update", "env_steps", "metrics")}
+            for one in summary.get("diverged", ())
+            if one["row"] in ours
+        ]
         finals = Curves.of(spec.name, plain, rows).finals()
         evaluation = {name: v for name, v in finals.items() if name.startswith("eval/")}
-        changes = {"config": plain, "final": finals, "evaluation": evaluation}
+        changes = {"config": plain, "final": finals, "evaluation": evaluation, "diverged": gone}
         if spec.settings is not None:
             changes["settings"] = folder.plain(spec.settings(config))
         changes["runner"] = {name: getattr(own, name) for name in folder.RUNNER_FIELDS}
         finish.write_json(place / "summary.json", summary | changes)
+
+
+def diverged(places: Mapping[str, Path]) -> dict[str, str]:
+    """Which cells of a finished sweep have seeds that diverged: label -> which and when."""
+    found = {}
+    for label, place in places.items():
+        entries = json.loads((place / "summary.json").read_text()).get("diverged")
+        if entries:
+            found[label] = divergence.described(entries)
+    return found
 
 
 ARGUMENTS = "sweep.yaml"
