@@ -86,6 +86,19 @@ def beside(more: Any, over_envs: tuple[Any, int] | None) -> tuple[Any, int] | No
 
 
 @dataclasses.dataclass(frozen=True)
+class Script:
+    """A Python file that trains experiments by `run_script`.
+
+    Attributes:
+      path: absolute.
+      module: its name, where it was started with `python -m`, or "".
+    """
+
+    path: str
+    module: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class Spec:
     """A registered experiment: what `jaxrl run NAME` needs to know.
 
@@ -102,6 +115,8 @@ class Spec:
         is one.
       settings: `config -> dataclass` of what `build` takes where the config says None, or None: kept
         beside the config, and a run is not resumed with others.
+      script: the user's own script that trains it, or None for what `get` finds: set by `run_script`,
+        kept beside the config, so that `jaxrl watch` can ask the script to play.
     """
 
     name: str
@@ -113,6 +128,7 @@ class Spec:
     sweepable: tuple[str, ...] = ()
     environment: Callable[[Any], str] | None = None
     settings: Callable[[Any], Any] | None = None
+    script: Script | None = None
 
     def plays(self, config: Any) -> str | None:
         """The name of a config's environment, or None."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxrl_suite.experiment import ConfigError, Experiment, Spec
-from jaxrl_suite.runner import folder, hosts, signals
+from jaxrl_suite.runner import folder, hosts, scripts, signals
 from jaxrl_suite.runner.errors import RunError, disk_is_full
 from jaxrl_suite.runner.job import Job
 from jaxrl_suite.runner.options import Options, default_log_every
@@ -99,7 +99,9 @@ def _take(
 def resume_command(spec: Spec, out: Path, command: str | None) -> str:
     """The command that continues the run in `out`; its config is read from there."""
     start = f"jaxrl run {spec.name}"
-    if command and command.startswith("python -m "):
+    if spec.script is not None:
+        start = shlex.join(scripts.command(spec, "run"))
+    elif command and command.startswith("python -m "):
         start = shlex.join(shlex.split(command)[:3])
     return f"{start} --out {shlex.quote(str(out))} --resume"
 

@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from jaxrl_suite.experiment import Experiment, Spec, State, beside
-from jaxrl_suite.runner import divergence, finish, folder, hosts, loop
+from jaxrl_suite.runner import divergence, finish, folder, hosts, loop, scripts
 from jaxrl_suite.runner.curves import Curves
 from jaxrl_suite.runner.errors import RunError
 from jaxrl_suite.runner.options import Options
@@ -138,7 +138,7 @@ def sweep(
     host = hosts.current(options)
     if arguments is not None and not options.resume:
         host.together(functools.partial(remember, options.out, spec, arguments))
-    places = {label: options.out / "cells" / _as_name(label) for label in configs}
+    places = {label: options.out / "cells" / as_name(label) for label in configs}
     programs = groups(spec, configs, max(1, MOST_ROWS // options.seeds))
     begun, trained = time.monotonic(), 0
     for number, group in enumerate(programs):
@@ -164,7 +164,7 @@ def sweep(
                 ),
                 command,
                 again=shlex.join(
-                    ["jaxrl", "sweep", spec.name, "--out", str(options.out), "--resume"]
+                    [*scripts.command(spec, "sweep"), "--out", str(options.out), "--resume"]
                 ),
                 rows=[f"{label}, seed {seed}" for label in group for seed in seeds],
             )
@@ -181,7 +181,7 @@ def _progress(programs: Sequence[Any], number: int, seconds: float, trained: int
     return f"{text}, some {seconds / trained * left / 60:.0f} minutes" if trained else text
 
 
-def _as_name(label: str) -> str:
+def as_name(label: str) -> str:
     """A folder's name: signs of an expression become letters that no shell minds."""
     return re.sub(r"[^\w=.,+@-]+", "_", label.replace("*", "x"))
 
@@ -247,7 +247,25 @@ def remember(out: Path, spec: Spec, arguments: Sequence[str]) -> None:
         raise RunError(f"out={str(out)!r}: the folder is not empty; choose a new one")
     out.mkdir(parents=True, exist_ok=True)
     stored = {"experiment": spec.name, "arguments": list(arguments)}
+    if spec.script is not None:
+        stored["script"] = folder.plain(spec.script)
     (out / ARGUMENTS).write_text(yaml.safe_dump(stored, sort_keys=False))
+
+
+def read(out: Path) -> dict[str, Any]:
+    """What `remember` wrote.
+
+    Raises:
+      RunError: for a file that is not of a sweep.
+    """
+    path = out / ARGUMENTS
+    try:
+        stored = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RunError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+    if not isinstance(stored, dict) or not {"experiment", "arguments"} <= set(stored):
+        raise RunError(f"{path} does not belong to a sweep")
+    return stored
 
 
 def recall(out: Path, spec: Spec) -> list[str] | None:
@@ -256,10 +274,9 @@ def recall(out: Path, spec: Spec) -> list[str] | None:
     Raises:
       RunError: when the sweep there is of another experiment.
     """
-    path = out / ARGUMENTS
-    if not path.is_file():
+    if not (out / ARGUMENTS).is_file():
         return None
-    stored = yaml.safe_load(path.read_text())
+    stored = read(out)
     if stored["experiment"] != spec.name:
         raise RunError(f"out={str(out)!r}: the folder holds a sweep of {stored['experiment']!r}")
     return list(stored["arguments"])
