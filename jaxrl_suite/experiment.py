@@ -16,7 +16,7 @@ import difflib
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -141,6 +141,28 @@ class ConfigError(ValueError):
     def __init__(self, field: str, value: Any, expected: str):
         super().__init__(f"{field}={value!r}: {expected}")
         self.field, self.value, self.expected = field, value, expected
+
+
+def merged(parts: Mapping[str, Metrics]) -> Metrics:
+    """The metrics of several parts of an experiment in one dictionary.
+
+    Args:
+      parts: by what an error calls them ("the bonus").
+
+    Raises:
+      ConfigError: for a name that two of them have.
+    """
+    found: Metrics = {}
+    owners: dict[str, str] = {}
+    for owner, metrics in parts.items():
+        for name in metrics:
+            if name in owners:
+                raise ConfigError(
+                    "metric", name, f"{owners[name]} and {owner} both report it; rename one"
+                )
+            owners[name] = owner
+        found |= metrics
+    return found
 
 
 def known(value: Any) -> bool:

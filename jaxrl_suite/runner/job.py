@@ -90,6 +90,9 @@ class Job:
             self.options.spread_environments,
         )
         self.program = segment.Program(self.experiment, seed, seeds, part, spread)
+        columns = [*self.program.names, *(f"eval/{n}" for n in self.program.eval_names)]
+        for name in (c for c in columns if columns.count(c) > 1):
+            raise RunError(f"metric={name!r}: training and evaluation both report it; rename one")
         if not resuming:
             if self.options.resume:
                 self.message(f"{self.out} holds no run yet: starting one")
@@ -105,7 +108,6 @@ class Job:
             states = self.program.init()
         if longer:
             self._lengthen(longer)
-        columns = [*self.program.names, *(f"eval/{n}" for n in self.program.eval_names)]
         path = self.out / "metrics.parquet"
         last = self.env_steps if resuming else 0
         self.table = MetricTable(columns, self.seeds)
