@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxrl_suite.runner import scripts
 from jaxrl_suite.runner.arguments import parse
-from jaxrl_suite.runner.command_line import as_option, parse_run, take_grid
+from jaxrl_suite.runner.command_line import as_option, parse_run, take_grid, without
 from jaxrl_suite.runner.errors import RunError
 from jaxrl_suite.runner.suggest import hint
 
@@ -255,7 +255,9 @@ def _sweep_spec(spec: Spec, given: list[str], start: str) -> int:
         stored = sweep.recall(options.out, spec)
         if stored is None:
             raise RunError(f"out={str(options.out)!r}: the folder holds no sweep to resume")
-        arguments, fields = take_grid(spec, [*stored, "--resume"])
+        # where the processes are is said anew each time
+        stored = without(stored, {"out", *sweep.PROCESSES})
+        arguments, fields = take_grid(spec, [*stored, *given])
         options = parse_run(spec, arguments, start)[1]
     if not fields:
         raise RunError("sweep: nothing to sweep; add --grid FIELD=A,B,C")
@@ -272,18 +274,19 @@ def _sweep_spec(spec: Spec, given: list[str], start: str) -> int:
     hosts.connect(options)
     command = f"{start} {shlex.join(given)}"
     places = sweep.sweep(spec, configs, options, command, given)
-    if hosts.current(options).writes:
+    host = hosts.current(options)
+    gone = host.together(lambda: sweep.diverged(places))
+    if host.writes:
         print(f"{len(places)} run directories in {options.out / 'cells'}")
         if options.plots:
             from jaxrl_suite.runner.report import ReportOptions, report
 
             report(list(places.values()), ReportOptions(options.out, aggregate=options.aggregate))
-        gone = sweep.diverged(places)
         if gone:
             told = "; ".join(f"{label}: {text}" for label, text in gone.items())
             what = f"{len(gone)} of {len(places)} cells diverged, the rest of the sweep is trained"
             raise RunError(f"{what}; {told}", exit_code=1)
-    return 0
+    return 1 if gone else 0
 
 
 def _report(rest: list[str]) -> int:

@@ -33,6 +33,7 @@ from jaxrl_suite.runner.curves import Curves
 from jaxrl_suite.runner.errors import RunError
 from jaxrl_suite.runner.options import Options
 
+PROCESSES = ("distributed", "coordinator", "processes", "process", "patience")
 MOST_ROWS = 512  # cells times seeds of one program
 
 
@@ -145,7 +146,8 @@ def sweep(
         if host.writes:
             print(_progress(programs, number, time.monotonic() - begun, trained), flush=True)
         out = options.out / "programs" / str(number)
-        if not host.share(options.resume and (out / "summary.json").exists()):
+        cells = Cells({label: folder.plain(config) for label, config in group.items()})
+        if not host.together(functools.partial(_finished, out, cells, options)):
             members = list(group.values())
             seeds = range(options.seed, options.seed + options.seeds)
             program = dataclasses.replace(
@@ -153,7 +155,7 @@ def sweep(
             )
             loop.run(
                 program,
-                Cells({label: folder.plain(config) for label, config in group.items()}),
+                cells,
                 dataclasses.replace(
                     options,
                     out=out,
@@ -172,6 +174,26 @@ def sweep(
         if host.writes:
             _split(spec, group, out, places, options)
     return places
+
+
+def _finished(out: Path, cells: Cells, options: Options) -> bool:
+    """Whether a program of a resumed sweep needs no more training.
+
+    Raises:
+      RunError: where it was trained with another config or number of seeds.
+    """
+    if not (options.resume and (out / "summary.json").exists()):
+        return False
+    stored = folder.read(out)
+    assert stored is not None
+    seeds = {"seed": options.seed, "seeds": options.seeds * len(cells.cells)}
+    changed = folder.differences(stored["config"], folder.plain(cells)) | folder.differences(
+        {name: stored["runner"][name] for name in seeds}, seeds
+    )
+    if changed:
+        listed = "; ".join(f"{name}: {text}" for name, text in changed.items())
+        raise RunError(f"{out} is trained to its end already, and differently ({listed})")
+    return True
 
 
 def _progress(programs: Sequence[Any], number: int, seconds: float, trained: int) -> str:

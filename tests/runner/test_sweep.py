@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from walks import walk
 
 from jaxrl_suite.runner import Options, RunError, cli, curves, run, sweep
@@ -87,6 +88,27 @@ def test_resume_needs_no_grid_and_trains_nothing_twice(swept, capsys):
     assert "learning_rate=0.2" in shown  # of the report
     assert len(json.loads((swept / "report.json").read_text())) == 4
     assert before == {p: p.stat().st_mtime_ns for p in before}
+
+
+def test_what_a_finished_program_was_trained_with_cannot_change(swept, capsys):
+    assert jaxrl("sweep", "walk", "--out", swept, "--resume", "--total-steps", 320) == 2
+    err = capsys.readouterr().err
+    assert "programs/0 is trained to its end already" in err and "160 there, 320 now" in err
+    assert jaxrl("sweep", "walk", "--out", swept, "--resume", "--seeds", 3) == 2
+    assert "seeds: 4 there, 6 now" in capsys.readouterr().err
+
+
+def test_a_sweep_is_resumed_where_it_is_and_by_who_is_there(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert jaxrl("sweep", "walk", "--grid", "learning_rate=0.1,0.2", "--out", "there", *COMMON) == 0
+    stored = yaml.safe_load((tmp_path / "there/sweep.yaml").read_text())
+    stored["arguments"] += ["--distributed", "--coordinator", "localhost:1", "--process=3"]
+    (tmp_path / "there/sweep.yaml").write_text(yaml.safe_dump(stored))
+    (tmp_path / "there").rename(tmp_path / "here")
+    (tmp_path / "here/programs/0/summary.json").unlink()
+    assert jaxrl("sweep", "walk", "--out", "here", "--resume") == 0
+    assert not (tmp_path / "there").exists()
+    assert "2 run directories in here/cells" in capsys.readouterr().out
 
 
 def test_interrupted_sweeps_go_on(walk, tmp_path, child_environment):
