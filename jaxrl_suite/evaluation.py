@@ -9,12 +9,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_batching import custom_vmap
 
 from envs.core import Environment, batch_keys
 from envs.screen import Screen
 
 # (key, memory, observation [N, ...], reset [N]) -> (memory, action [N, ...])
 Act = Callable[[jax.Array, Any, Any, jax.Array], tuple[Any, jax.Array]]
+
+MOST_STEPS = 27_000
+"""an evaluated episode is cut then: 108,000 frames of an Atari game (Machado et al., 2018)"""
 
 
 def horizon(env: Environment) -> int:
@@ -28,40 +32,63 @@ def horizon(env: Environment) -> int:
 def episodes(
     key: jax.Array, env: Environment, env_params: Any, act: Act, memory: Any, number: int
 ) -> dict[str, jax.Array]:
-    """Averages over `number` episodes, one an environment.
+    """Averages over `number` episodes, one an environment, of at most `MOST_STEPS` steps.
+
+    The loop ends with the last episode; under `vmap`, with the last of all seeds.
 
     Returns:
       `return`, `length` and `solved` (share of episodes with a positive return), `[]` float32.
     """
     refresh_key, reset_key, key = jax.random.split(key, 3)
     env_params = env.refresh(refresh_key, env_params)
+    most = min(horizon(env), MOST_STEPS)
+    keys = jax.random.split(key, most)
     step_env = jax.vmap(env.step, in_axes=(0, 0, 0, None))
     observation, state = jax.vmap(env.reset, in_axes=(0, None))(
         batch_keys(reset_key, number), env_params
     )
 
-    def step(carry: Any, key: jax.Array) -> tuple[Any, None]:
-        state, observation, reset, memory, over, total, length = carry
-        action_key, step_key = jax.random.split(key)
+    def step(carry: Any) -> Any:
+        count, (state, observation, reset, memory, over, total, length) = carry
+        action_key, step_key = jax.random.split(keys[count])
         memory, action = act(action_key, memory, observation, reset)
-        keys = batch_keys(step_key, number)
+        batch = batch_keys(step_key, number)
         observation, state, reward, terminated, truncated, _ = step_env(
-            keys, state, action, env_params
+            batch, state, action, env_params
         )
         total = total + jnp.where(over, 0.0, reward)
         length = length + ~over
         reset = terminated | truncated
-        return (state, observation, reset, memory, over | reset, total, length), None
+        return count + 1, (state, observation, reset, memory, over | reset, total, length)
+
+    def unfinished(carry: Any) -> jax.Array:
+        count, (*_, over, _, _) = carry
+        return _anywhere((count < most) & ~over.all())
 
     never, zeros = jnp.zeros(number, bool), jnp.zeros(number)
     first = (state, observation, ~never, memory, never, zeros, jnp.zeros(number, jnp.int32))
-    last, _ = jax.lax.scan(step, first, jax.random.split(key, horizon(env)))
-    total, length = last[-2:]
+    _, (*_, total, length) = jax.lax.while_loop(unfinished, step, (jnp.int32(0), first))
     return {
         "return": total.mean(),
         "length": length.astype(jnp.float32).mean(),
         "solved": (total > 0).astype(jnp.float32).mean(),
     }
+
+
+@custom_vmap
+def _anywhere(flag: jax.Array) -> jax.Array:
+    """Whether `flag` is true, under `vmap` anywhere in the batch.
+
+    A loop's condition that is the same for the whole batch leaves no row behind. Rows that stand
+    still while others go on would have host games played forward again at every step.
+    """
+    return flag.any()
+
+
+@_anywhere.def_vmap
+def _(size: int, batched: Any, flag: jax.Array) -> tuple[jax.Array, bool]:
+    del size, batched
+    return _anywhere(flag.any()), False
 
 
 @dataclasses.dataclass(frozen=True)

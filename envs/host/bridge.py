@@ -29,9 +29,10 @@ from jax.custom_batching import custom_vmap
 from jax.experimental import io_callback
 
 from envs import core, spaces
+from envs.host import handler
 from envs.host.games import Array, Description
 from envs.host.pool import Pool
-from envs.host.running import NUMBERS, Running
+from envs.host.running import HANDLERS, NUMBERS, Running
 from envs.host.viewer import PICTURE, SCREEN
 from envs.screen import Screen
 from envs.screen import picture as draw
@@ -93,6 +94,7 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
         self.pool = pool
         self.description: Description = pool.description
         self.running = Running(pool, most_groups)
+        self._number = handler.number(self.running)
         self._reset, self._step, self._send, self._recv = map(
             self._batched,
             (self._reset_batch, self._step_batch, self._send_batch, self._recv_batch),
@@ -216,6 +218,12 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
 
         return call
 
+    def _call(self, method: str, shapes: Any, *arguments: jax.Array) -> Any:
+        """A method of `running`, when the program runs."""
+        if handler.usable():
+            return handler.call(self._number, HANDLERS.index(method), shapes, *arguments)
+        return io_callback(getattr(self.running, method), shapes, *arguments)
+
     def _observations(self, count: int) -> dict[str, jax.ShapeDtypeStruct]:
         described = self.description.observation.items()
         return {k: jax.ShapeDtypeStruct((count, *a.shape), a.dtype) for k, a in described}
@@ -223,34 +231,30 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
     def _reset_batch(self, base: jax.Array) -> Any:
         count = base.shape[0]
         word = jax.ShapeDtypeStruct((count,), jnp.int32)
-        return io_callback(self.running.reset, (self._observations(count), word, word), base)
+        return self._call("reset", (self._observations(count), word, word), base)
 
     def _step_batch(self, state: HostState, action: jax.Array) -> Any:
         where = _where(state, jnp.zeros_like(state.time))
-        return self._played(self.running.step, where, state, action)
+        return self._played("step", where, state, action)
 
     def _send_batch(self, state: HostState, action: jax.Array) -> jax.Array:
         where = _where(state, jnp.zeros_like(state.time))
-        return io_callback(
-            self.running.send, jax.ShapeDtypeStruct(where.shape[:1], jnp.int32), where, action
-        )
+        return self._call("send", jax.ShapeDtypeStruct(where.shape[:1], jnp.int32), where, action)
 
     def _recv_batch(self, state: HostState, action: jax.Array, order: jax.Array) -> Any:
-        return self._played(self.running.recv, _where(state, order), state, action)
+        return self._played("recv", _where(state, order), state, action)
 
-    def _played(self, on_host: Any, where: jax.Array, state: HostState, action: jax.Array) -> Any:
+    def _played(self, on_host: str, where: jax.Array, state: HostState, action: jax.Array) -> Any:
         """What the games answer to `on_host`, or, if none stand where they should, restored ones."""
         count = where.shape[0]
         word = jax.ShapeDtypeStruct((count,), jnp.int32)
         numbers = jax.ShapeDtypeStruct((count, len(NUMBERS)), jnp.int32)
         observations = self._observations(count)
         shapes = jax.ShapeDtypeStruct((), jnp.bool_), observations, numbers
-        known, observation, packed = io_callback(on_host, shapes, where, action)
+        known, observation, packed = self._call(on_host, shapes, where, action)
 
         def restore(_: Any) -> Any:
-            return io_callback(
-                self.running.restore, (observations, numbers), where, state.log, action
-            )
+            return self._call("restore", (observations, numbers), where, state.log, action)
 
         # a real branch, as this is the whole batch: the log goes to the host only where it must
         observation, packed = jax.lax.cond(known, lambda x: x, restore, (observation, packed))
@@ -258,9 +262,7 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
 
         def last(result: Any) -> Any:
             # the step after must come later: `time` goes through the callback
-            final, time = io_callback(
-                self.running.final, (observations, word), result["group"], result["time"]
-            )
+            final, time = self._call("final", (observations, word), result["group"], result["time"])
             return final, {**result, "time": time}
 
         ended = jnp.any(result["terminated"] | result["truncated"])

@@ -20,6 +20,8 @@ from envs.host.pool import Pool
 WHERE = ("group", "row", "base", "base", "episode", "time", "order")
 NUMBERS = ("group", "row", "episode", "time", "reward", "terminated", "truncated", "lost")
 
+HANDLERS = ("reset", "step", "send", "recv", "restore", "final")
+
 
 class Running:
     """The groups of one pool.
@@ -33,6 +35,7 @@ class Running:
         self.pool, self.most_groups = pool, most_groups
         self.groups: collections.OrderedDict[int, Group] = collections.OrderedDict()
         self._batches: dict[int, Batch] = {}
+        self._stand: dict[int, np.ndarray] = {}  # what `where` of each group's states begins with
         self._underway: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._sends = 0
 
@@ -40,25 +43,30 @@ class Running:
         while len(self.groups) >= self.most_groups:
             number, group = self.groups.popitem(last=False)
             self._batches.pop(number, None)
+            self._stand.pop(number, None)
             self._underway.pop(number, None)
             group.close()
         group = self.pool.group(size)
         self.groups[group.number] = group
         return group
 
+    def handle(self, method: int, *arguments: np.ndarray) -> Any:
+        """What a program calls: one of `HANDLERS`."""
+        return getattr(self, HANDLERS[method])(*arguments)
+
     def reset(self, base: Any) -> Any:
         base = np.asarray(base)
         with self.pool.lock:
             group = self._make_group(len(base))
             batch = group.reset(base)
-            number = np.full(len(base), group.number, np.int32)
-            return dict(batch.observation), number, np.arange(len(base), dtype=np.int32)
+            stand = self._stands_anew(group)
+            return dict(batch.observation), stand[:, 0], stand[:, 1]
 
     def step(self, where: Any, action: Any) -> Any:
         where = np.asarray(where)
         with self.pool.lock:
             group = self.groups.get(int(where[0, 0]))
-            if group is None or not _stands(group, where):
+            if group is None or not self._stands(group, where):
                 return np.bool_(False), *self._nothing(len(where))
             self.groups.move_to_end(group.number)
             group.send(np.asarray(action))
@@ -69,7 +77,9 @@ class Running:
         with self.pool.lock:
             self._sends = (self._sends + 1) % (1 << 30)
             group = self.groups.get(int(where[0, 0]))
-            if group is not None and _stands(group, where):  # else `recv` will have it restored
+            if group is not None and self._stands(
+                group, where
+            ):  # else `recv` will have it restored
                 self.groups.move_to_end(group.number)
                 self._underway[group.number] = where, action
                 group.send(action)
@@ -94,6 +104,7 @@ class Running:
             # the log ends with the action of this very step; too long an episode starts again
             short = np.where(time < log.shape[1], time, 0)
             group.replay(base, episode, short, log)
+            self._stands_anew(group)
             group.send(np.asarray(action))
             batch = group.recv()
             observation, numbers = self._answer(group, batch)
@@ -109,20 +120,26 @@ class Running:
 
     def _answer(self, group: Group, batch: Batch) -> Any:
         self._batches[group.number] = batch
+        stand = self._stand[group.number]
+        stand[:, 4], stand[:, 5] = group.arrays["episode"], group.arrays["time"]
         numbers = np.empty((group.size, len(NUMBERS)), np.int32)
-        values: tuple[Any, ...] = (
-            group.number,
-            np.arange(group.size),
-            group.arrays["episode"],
-            group.arrays["time"],
-            batch.reward.view(np.int32),
-            batch.terminated,
-            batch.truncated,
-            batch.lost,
-        )
-        for column, value in enumerate(values):
-            numbers[:, column] = value
+        numbers[:, :2], numbers[:, 2:4] = stand[:, :2], stand[:, 4:]
+        numbers[:, 4], numbers[:, 5] = batch.reward.view(np.int32), batch.terminated
+        numbers[:, 6], numbers[:, 7] = batch.truncated, batch.lost
         return dict(batch.observation), numbers
+
+    def _stands_anew(self, group: Group) -> np.ndarray:
+        """Notes where the games of a group stand that were put there: `[size, 6]`, as in `WHERE`."""
+        stand = np.empty((group.size, len(WHERE) - 1), np.int32)
+        stand[:, 0], stand[:, 1] = group.number, np.arange(group.size)
+        stand[:, 2:4] = group.arrays["base"].view(np.int32)
+        stand[:, 4], stand[:, 5] = group.arrays["episode"], group.arrays["time"]
+        self._stand[group.number] = stand
+        return stand
+
+    def _stands(self, group: Group, where: np.ndarray) -> bool:
+        """Whether a group's games are those of a batch of states, in their order and at their step."""
+        return not group.waiting and np.array_equal(self._stand[group.number], where[:, :-1])
 
     def _nothing(self, count: int) -> Any:
         observation = {
@@ -130,17 +147,3 @@ class Running:
             for key, array in self.pool.description.observation.items()
         }
         return observation, np.zeros((count, len(NUMBERS)), np.int32)
-
-
-def _stands(group: Group, where: np.ndarray) -> bool:
-    """Whether a group's games are those of a batch of states, in their order and at their step."""
-    arrays = group.arrays
-    return (
-        not group.waiting
-        and group.size == len(where)
-        and bool((where[:, 0] == group.number).all())
-        and bool((where[:, 1] == np.arange(group.size)).all())
-        and np.array_equal(arrays["time"], where[:, 5])
-        and np.array_equal(arrays["episode"], where[:, 4])
-        and np.array_equal(arrays["base"], where[:, 2:4].view(np.uint32))
-    )

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from envs import spaces, wrappers
+from envs import checking, spaces, wrappers
 from envs.core import Environment, batch_keys
 from jaxrl_suite import distributions, evaluation
 from jaxrl_suite.experiment import ConfigError, Mean
@@ -65,7 +65,11 @@ def start(
     carry: Any,
     take_turns: bool = False,
 ) -> Acting:
-    """N episodes at their first observation; begun in two halves where these will take turns."""
+    """N episodes at their first observation; begun in two halves where these will take turns.
+
+    Raises:
+      ConfigError: where observations have not the shapes and types of their space.
+    """
     fresh = env.refresh(refresh_key, env_params)
     keys = batch_keys(reset_key, num_envs)
     reset = jax.vmap(env.reset, in_axes=(0, None))
@@ -74,6 +78,9 @@ def start(
         observation, env_state = jax.tree.map(lambda *x: jnp.concatenate(x), *both)
     else:
         observation, env_state = reset(keys, fresh)
+    one = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), observation)
+    for misfit in checking.misfits(env.observation_space(env_params), one):
+        raise ConfigError("env", env.name, f"one that keeps to its space: {misfit}")
     return Acting(fresh, env_state, observation, jnp.ones(num_envs, bool), carry)
 
 

@@ -25,7 +25,7 @@ from jaxrl_suite import checks, distributions, evaluation, q_learning, replay
 from jaxrl_suite.agents import acting, networks
 from jaxrl_suite.agents.acting import Acting
 from jaxrl_suite.experiment import ConfigError, Experiment, merged
-from jaxrl_suite.exploration.bonus import Bonus
+from jaxrl_suite.exploration.bonus import Bonus, extra_reward
 from jaxrl_suite.networks.q_network import QNetwork
 from jaxrl_suite.q_learning import Item, Learner
 from jaxrl_suite.replay import Replay
@@ -233,7 +233,8 @@ def make(
         reward, bonus_state = config.extrinsic * steps.reward, state.bonus_state
         if bonus is not None:
             params = jax.lax.stop_gradient(state.learner.params)
-            more, bonus_state, bonus_metrics = bonus.update(
+            more, bonus_state, bonus_metrics = extra_reward(
+                bonus,
                 bonus_key,
                 bonus_state,
                 steps,

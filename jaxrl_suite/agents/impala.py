@@ -24,7 +24,7 @@ from jaxrl_suite import checks, distributions, evaluation, losses, minibatches
 from jaxrl_suite.agents import acting, networks
 from jaxrl_suite.agents.acting import Acting
 from jaxrl_suite.experiment import ConfigError, Experiment, merged
-from jaxrl_suite.exploration.bonus import Bonus
+from jaxrl_suite.exploration.bonus import Bonus, extra_reward
 from jaxrl_suite.networks.actor_critic import ActorCritic
 from jaxrl_suite.networks.recurrent import initial_carry
 from jaxrl_suite.vtrace import vtrace
@@ -258,7 +258,9 @@ def make(
                 params = jax.lax.stop_gradient(state.params)
                 return network.apply(params, observation, method=ActorCritic.features)
 
-            more, bonus_state, bonus_metrics = bonus.update(bonus_key, bonus_state, steps, features)
+            more, bonus_state, bonus_metrics = extra_reward(
+                bonus, bonus_key, bonus_state, steps, features
+            )
             reward = reward + more
             metrics["the bonus"] = bonus_metrics
         batch = Batch(

@@ -24,7 +24,7 @@ from jaxrl_suite.agents.ppo_settings import PPOConfig as PPOConfig
 from jaxrl_suite.agents.ppo_settings import check as check
 from jaxrl_suite.agents.ppo_settings import number_of_values as number_of_values
 from jaxrl_suite.experiment import ConfigError, Experiment, merged
-from jaxrl_suite.exploration.bonus import Bonus
+from jaxrl_suite.exploration.bonus import Bonus, extra_reward
 from jaxrl_suite.networks.actor_critic import ActorCritic
 from jaxrl_suite.networks.encoders import is_vector
 from jaxrl_suite.networks.recurrent import initial_carry
@@ -223,7 +223,9 @@ def make(
                 params = jax.lax.stop_gradient(state.params)
                 return network.apply(params, seen, method=ActorCritic.features)
 
-            more, bonus_state, bonus_metrics = bonus.update(bonus_key, bonus_state, steps, features)
+            more, bonus_state, bonus_metrics = extra_reward(
+                bonus, bonus_key, bonus_state, steps, features
+            )
             metrics["the bonus"] = bonus_metrics
 
         after = acting.next_values(pi, last, steps, choices)

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxrl_suite.experiment import ConfigError
 from jaxrl_suite.sparse import apply_where
 
 BonusState = Any  # a pytree of arrays
@@ -94,3 +95,25 @@ class Bonus:
         tuple[jax.Array, BonusState, dict[str, jax.Array]],
     ]
     name: str = "bonus"
+
+
+def extra_reward(
+    bonus: Bonus,
+    key: jax.Array,
+    state: BonusState,
+    transitions: Transitions,
+    policy_features: PolicyFeatures,
+) -> tuple[jax.Array, BonusState, dict[str, jax.Array]]:
+    """`bonus.update`, for whoever adds the result to a reward or to another bonus.
+
+    Raises:
+      ConfigError: where the bonus is not `[T, N]`; another shape might be broadcast without a word.
+    """
+    extra, state, metrics = bonus.update(key, state, transitions, policy_features)
+    wanted = transitions.reward.shape
+    if jnp.shape(extra) != wanted:
+        expected = (
+            f"an update that returns {list(wanted)}, a number for every step of every environment"
+        )
+        raise ConfigError("bonus", bonus.name, f"{expected}, not {list(jnp.shape(extra))}")
+    return extra, state, metrics

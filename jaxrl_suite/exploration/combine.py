@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrl_suite.experiment import merged
-from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions
+from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions, extra_reward
 
 
 def product(*bonuses: Bonus) -> Bonus:
@@ -52,7 +52,7 @@ def times(weight: float, bonus: Bonus) -> Bonus:
     """`weight * bonus`, with no normaliser."""
 
     def update(*arguments: Any) -> Any:
-        extra, state, metrics = bonus.update(*arguments)
+        extra, state, metrics = extra_reward(bonus, *arguments)
         return weight * extra, state, metrics
 
     return Bonus(bonus.init, update, bonus.name)
@@ -80,7 +80,7 @@ def _join(
     ) -> tuple[jax.Array, tuple, dict[str, jax.Array]]:
         keys = jax.random.split(key, len(bonuses))
         results = [
-            b.update(k, s, transitions, policy_features)
+            extra_reward(b, k, s, transitions, policy_features)
             for b, k, s in zip(bonuses, keys, state, strict=True)
         ]
         metrics: dict[str, dict[str, jax.Array]] = {"the combination": {}}

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from envs.grid import cells
 from jaxrl_suite.experiment import ConfigError
 
 KeyFunction = Callable[[Any, dict[str, jax.Array]], Any]
@@ -31,15 +32,27 @@ def position(observation: Any, info: dict[str, jax.Array]) -> jax.Array:
 
 
 def message(observation: Any, info: dict[str, jax.Array]) -> Any:
-    """NetHack's message, or the cell the agent stands on (what it carries) and the one before it."""
+    """NetHack's message, or the cell the agent stands on (what it carries) and the one before it.
+
+    A full view does not show what is carried.
+    """
     del info
     if isinstance(observation, dict) and "message" in observation:
         return observation["message"]
     image = observation.get("image") if isinstance(observation, dict) else None
-    if image is None or image.ndim != 3 or image.shape[0] != image.shape[1]:
+    if image is None or image.ndim != 3 or image.shape[-1] != 3:
         raise ConfigError("key", "message", "this environment has no messages")
-    middle = image.shape[0] // 2
-    return image[middle, -2:]
+    image = jnp.asarray(image)
+    width, height = image.shape[:2]
+    # the agent is drawn in full views only; elsewhere it stands in the middle of the last row
+    kinds = image[..., 0].reshape(-1)
+    drawn, index = jnp.any(kinds == cells.AGENT), jnp.argmax(kinds == cells.AGENT)
+    x, y = index // height, index % height
+    turned = image[x, y, 2] % 4
+    ahead = jnp.asarray([[1, 0], [0, 1], [-1, 0], [0, -1]])[turned] + jnp.stack([x, y])
+    before = image[ahead[0], ahead[1]]
+    middle = width // 2
+    return jnp.where(drawn, jnp.stack([jnp.zeros_like(before), before]), image[middle, -2:])
 
 
 def everything(observation: Any, info: dict[str, jax.Array]) -> Any:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrl_suite.experiment import ConfigError, merged
-from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions
+from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions, extra_reward
 
 MODES = ("std", "release", "none")
 FLOOR = 0.1  # least deviation, as a share of the mean
@@ -109,7 +109,7 @@ def scaled(bonus: Bonus, coefficient: float = 1.0, normalize: str = "std") -> Bo
     def update(
         key: jax.Array, state: ScaledState, transitions: Transitions, features: PolicyFeatures
     ) -> tuple[jax.Array, ScaledState, dict[str, jax.Array]]:
-        raw, inner, metrics = bonus.update(key, state.inner, transitions, features)
+        raw, inner, metrics = extra_reward(bonus, key, state.inner, transitions, features)
         extra, moments = apply(state.moments, raw, normalize)
         own = {"bonus_mean": jnp.mean(raw), "bonus_std": jnp.std(raw)}
         metrics = merged({"the bonus": metrics, "its scale": own})

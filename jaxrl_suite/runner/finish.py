@@ -31,7 +31,8 @@ def finish(job: Job, states: State) -> dict[str, Any]:
     The state is saved already, so a run stopped in here finishes when it is resumed.
     """
     if job.program.eval_names and job.evaluated_at != job.done:
-        metrics = job.evaluate(states)
+        with job.console.status("evaluating"):
+            metrics = job.evaluate(states)
         for sink in job.sinks:
             sink.log(job.env_steps, metrics)
     if not job.host.writes:

@@ -209,7 +209,7 @@ class Job:
         compiled = self.program.segment(length, states)
         self.compile_s += time.monotonic() - begun
         begun = time.monotonic()
-        states, reduced = compiled(states)
+        states, reduced = segment.finished(compiled, states)
         reduced = self._gathered(segment.fetch(reduced))
         self.train_s += time.monotonic() - begun
         reduced = self._check_finite(reduced)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import jax
@@ -238,13 +239,24 @@ class Program:
                 metrics = evaluate(key, state)
                 return reduce_metrics(jax.tree.map(lambda x: jnp.asarray(x)[None], metrics))
 
-            self._evaluate = jax.jit(jax.vmap(one, in_axes=(0, None, 0)))
-        return jax.device_get(self._evaluate(self.keys, jnp.int32(update), states))
+            function = jax.jit(jax.vmap(one, in_axes=(0, None, 0)))
+            self._evaluate = function.lower(self.keys, jnp.int32(update), states).compile()
+        return fetch(finished(self._evaluate, self.keys, jnp.int32(update), states))
 
 
 def fetch(reduced: Reduced) -> Reduced:
-    """Waits for a segment and brings its metrics to the host: `[seeds, metrics]` NumPy arrays."""
+    """Brings a segment's metrics to the host: `[seeds, metrics]` NumPy arrays."""
     return jax.device_get(reduced)
+
+
+def finished(function: Callable[..., Any], *arguments: Any) -> Any:
+    """`function(*arguments)` when all of it is computed, in a thread of its own.
+
+    Python handles signals in the main thread alone, and not while that is inside of XLA, where a
+    program with host games stays to its end.
+    """
+    with ThreadPoolExecutor(1, "program") as threads:
+        return threads.submit(lambda: jax.block_until_ready(function(*arguments))).result()
 
 
 def never_bad(first_bad: Any) -> np.ndarray:

@@ -64,6 +64,14 @@ def test_product_sum_gate():
         combine.product()
 
 
+def test_a_bonus_of_another_shape_is_not_broadcast():
+    narrow = Bonus(lambda *_: (), lambda key, state, steps, f: (steps.reward[0], state, {}), "mine")
+    right = rf"bonus='mine': .*\[{T}, {N}\], .* not \[{N}\]"
+    for bonus in (combine.product(coordinate(0), narrow), scale.scaled(narrow, 1.0, "std")):
+        with pytest.raises(ConfigError, match=right):
+            paid(bonus, transitions())
+
+
 def test_members_with_one_name_are_told_apart():
     metrics = paid(combine.product(coordinate(0), coordinate(0)), transitions())[2]
     assert {"x0_1/rollouts", "x0_2/rollouts"} <= set(metrics)

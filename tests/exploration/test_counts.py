@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import envs
 from jaxrl_suite.experiment import ConfigError
 from jaxrl_suite.exploration import counts, global_counts, keys
 from jaxrl_suite.exploration.bonus import Transitions
@@ -125,6 +126,23 @@ def test_messages_of_grid_worlds():
     assert (hashes[0] == hashes[1]).all() and (hashes[0] != hashes[2]).any()
     with pytest.raises(ConfigError, match="message"):
         keys.message(np.zeros(4), {})
+
+
+def test_messages_of_full_views_follow_the_agent():
+    env, params = envs.make("DoorKey-5x5", view="full")
+    env, params = env.unwrapped, None
+    key = jax.random.key(0)
+    observation, state = env.reset(key, params)
+    ways = {0: (1, 0), 1: (0, 1), 2: (-1, 0), 3: (0, -1)}
+    seen = set()
+    for step in range(60):
+        got = np.asarray(keys.message(observation, {}))
+        x, y = np.asarray(state.position) + ways[int(state.direction)]
+        np.testing.assert_array_equal(got[1], np.asarray(observation["image"])[x, y])
+        seen.add(tuple(got[1]))
+        action = jax.random.randint(jax.random.fold_in(key, step), (), 0, 3)
+        observation, state, *_ = env.step(key, state, action, params)
+    assert len(seen) > 1
 
 
 def test_a_long_episode_fills_a_quarter_of_the_table_without_mistakes():

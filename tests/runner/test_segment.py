@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import signal
+import threading
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jax.experimental import io_callback
 from walks import walk
 
 from jaxrl_suite.experiment import Mean
@@ -135,3 +138,28 @@ def test_no_retrace():
     for _ in range(3):
         states, _ = program.segment(4, states)(states)
     assert len(traces) - before <= 2  # scan may trace its body twice, once for weak types
+
+
+def test_signals_are_handled_while_a_segment_is_waited_for():
+    """Also one that keeps its thread, as programs with callbacks do."""
+    handled = threading.Event()
+
+    @jax.jit
+    def patient(x):
+        return io_callback(lambda x: np.float32(handled.wait(20.0)), jnp.float32(0), x)
+
+    before = signal.signal(signal.SIGALRM, lambda *_: handled.set())
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        assert float(segment.finished(patient, 1.0)) == 1.0
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_what_a_segment_raises_is_raised():
+    def wrong(x):
+        raise ValueError("of its own")
+
+    with pytest.raises(ValueError, match="of its own"):
+        segment.finished(wrong, 1.0)

@@ -79,7 +79,7 @@ def test_a_state_can_be_resumed_exactly(made):
     _, state = start(env, params, 2)
     middle, _ = run(state, jax.random.key(5))
     saved = jax.tree.map(np.asarray, middle)
-    went_on, expected = run(middle, jax.random.key(6))
+    went_on, expected = jax.block_until_ready(run(middle, jax.random.key(6)))
     assert np.asarray(middle.env_state.time).any()
     for group in list(env.unwrapped.running.groups.values()):  # as after a restart of the program
         group.close()
