@@ -16,7 +16,7 @@ import difflib
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -86,6 +86,19 @@ def beside(more: Any, over_envs: tuple[Any, int] | None) -> tuple[Any, int] | No
 
 
 @dataclasses.dataclass(frozen=True)
+class Script:
+    """A Python file that trains experiments by `run_script`.
+
+    Attributes:
+      path: absolute.
+      module: its name, where it was started with `python -m`, or "".
+    """
+
+    path: str
+    module: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class Spec:
     """A registered experiment: what `jaxrl run NAME` needs to know.
 
@@ -103,6 +116,8 @@ class Spec:
         is one.
       settings: `config -> dataclass` of what `build` takes where the config says None, or None: kept
         beside the config, and a run is not resumed with others.
+      script: the user's own script that trains it, or None for what `get` finds: set by `run_script`,
+        kept beside the config, so that `jaxrl watch` can ask the script to play.
     """
 
     name: str
@@ -115,6 +130,7 @@ class Spec:
     sweepable: tuple[str, ...] = ()
     environment: Callable[[Any], str] | None = None
     settings: Callable[[Any], Any] | None = None
+    script: Script | None = None
 
     def plays(self, config: Any) -> str | None:
         """The name of a config's environment, or None."""
@@ -127,6 +143,28 @@ class ConfigError(ValueError):
     def __init__(self, field: str, value: Any, expected: str):
         super().__init__(f"{field}={value!r}: {expected}")
         self.field, self.value, self.expected = field, value, expected
+
+
+def merged(parts: Mapping[str, Metrics]) -> Metrics:
+    """The metrics of several parts of an experiment in one dictionary.
+
+    Args:
+      parts: by what an error calls them ("the bonus").
+
+    Raises:
+      ConfigError: for a name that two of them have.
+    """
+    found: Metrics = {}
+    owners: dict[str, str] = {}
+    for owner, metrics in parts.items():
+        for name in metrics:
+            if name in owners:
+                raise ConfigError(
+                    "metric", name, f"{owners[name]} and {owner} both report it; rename one"
+                )
+            owners[name] = owner
+        found |= metrics
+    return found
 
 
 def known(value: Any) -> bool:

@@ -57,7 +57,8 @@ class GymnaxEnvironment(core.Environment[Any, Any]):
             lambda new, old: jnp.asarray(new, jnp.asarray(old).dtype), after, state
         )
         reward = jnp.asarray(reward, jnp.float32)
-        return _strong(observation), after, reward, jnp.asarray(terminated), truncated, dict(info)
+        info = {k: v for k, v in info.items() if k != "discount"}  # it says `terminated` once more
+        return _strong(observation), after, reward, jnp.asarray(terminated), truncated, info
 
     def observation_space(self, params: Any = None) -> spaces.Space:
         with jax.ensure_compile_time_eval():  # gymnax computes bounds: also while being traced

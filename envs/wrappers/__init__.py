@@ -5,11 +5,12 @@ limit, auto-reset, the episode log, then what is added to observations (noise, a
 """
 
 from envs.wrappers.auto_reset import AutoReset, AutoResetParams
-from envs.wrappers.episodes import EpisodeLog, FixedContexts, LogState, TimeLimit
+from envs.wrappers.episodes import LOGGED, EpisodeLog, FixedContexts, LogState, TimeLimit
 from envs.wrappers.observations import NoiseChannel, TimeCounter
 from envs.wrappers.wrapper import CountState, Wrapper, select, sends
 
 __all__ = [
+    "LOGGED",
     "AutoReset",
     "AutoResetParams",
     "CountState",

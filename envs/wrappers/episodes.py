@@ -11,6 +11,8 @@ from flax import struct
 from envs import core
 from envs.wrappers.wrapper import CountState, Wrapper
 
+LOGGED = ("episode_return", "episode_length", "episode_done")  # what `EpisodeLog` adds to `info`
+
 
 @struct.dataclass
 class LogState:

@@ -276,9 +276,20 @@ def act(policy: Policy, action_space: spaces.Space, greedy: bool) -> evaluation.
 
 
 def episode_metrics(info: dict[str, jax.Array]) -> dict[str, Any]:
-    """Returns and lengths of the episodes that ended in a rollout."""
+    """Returns and lengths of the episodes that ended in a rollout, and what the environment measures.
+
+    Args:
+      info: `[T, N, ...]` arrays of the rollout's steps. A floating-point `[T, N]` of the environment's
+        own is averaged over them, as `env/NAME`; NaN is no value.
+    """
     done = info["episode_done"]
-    return {
+    measured = {
+        f"env/{name}": Mean.where(jnp.asarray(x, jnp.float32), ~jnp.isnan(x))
+        for name, x in info.items()
+        if name not in wrappers.LOGGED and getattr(x, "ndim", 0) == 2
+        if jnp.issubdtype(x.dtype, jnp.floating)
+    }
+    return measured | {
         "episode_return": Mean.where(info["episode_return"], done),
         "episode_length": Mean.where(info["episode_length"].astype(jnp.float32), done),
         "solved": Mean.where((info["episode_return"] > 0).astype(jnp.float32), done),

@@ -24,7 +24,7 @@ from envs.core import Environment
 from jaxrl_suite import checks, distributions, evaluation, q_learning, replay
 from jaxrl_suite.agents import acting, networks
 from jaxrl_suite.agents.acting import Acting
-from jaxrl_suite.experiment import ConfigError, Experiment
+from jaxrl_suite.experiment import ConfigError, Experiment, merged
 from jaxrl_suite.exploration.bonus import Bonus, extra_reward
 from jaxrl_suite.networks.q_network import QNetwork
 from jaxrl_suite.q_learning import Item, Learner
@@ -229,7 +229,7 @@ def make(
             state.acting._replace(env_params=fresh),
             length,
         )
-        metrics = acting.episode_metrics(steps.info)
+        metrics = {"an episode": acting.episode_metrics(steps.info)}
 
         reward, bonus_state = config.extrinsic * steps.reward, state.bonus_state
         if bonus is not None:
@@ -241,7 +241,7 @@ def make(
                 steps,
                 lambda seen: jnp.asarray(network.apply(params, seen, method="features")),
             )
-            reward, metrics = reward + more, metrics | bonus_metrics
+            reward, metrics["the bonus"] = reward + more, bonus_metrics
         items = Item(
             steps.observation,
             steps.action,
@@ -261,8 +261,8 @@ def make(
         learner = jax.tree.map(
             lambda old, new: jnp.where(waiting, old, new), state.learner, learner
         )
-        metrics |= jax.tree.map(jnp.mean, more_metrics) | {"epsilon": epsilon}
-        return DQNState(learner, last, ring, bonus_state, key, state.count + 1), metrics
+        metrics["DQN"] = jax.tree.map(jnp.mean, more_metrics) | {"epsilon": epsilon}
+        return DQNState(learner, last, ring, bonus_state, key, state.count + 1), merged(metrics)
 
     def act(state: DQNState) -> evaluation.Act:
         pi = policy(state.learner.params, config.eval_epsilon)

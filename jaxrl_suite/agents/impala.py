@@ -23,7 +23,7 @@ from envs.core import Environment
 from jaxrl_suite import checks, distributions, evaluation, losses, minibatches
 from jaxrl_suite.agents import acting, networks
 from jaxrl_suite.agents.acting import Acting
-from jaxrl_suite.experiment import ConfigError, Experiment
+from jaxrl_suite.experiment import ConfigError, Experiment, merged
 from jaxrl_suite.exploration.bonus import Bonus, extra_reward
 from jaxrl_suite.networks.actor_critic import ActorCritic
 from jaxrl_suite.networks.recurrent import initial_carry
@@ -252,7 +252,7 @@ def make(
         last, steps, choices = acting.rollout(
             rollout_key, env, action_space, pi, state.acting, length, take_turns
         )
-        metrics = acting.episode_metrics(steps.info)
+        metrics = {"an episode": acting.episode_metrics(steps.info)}
         reward, bonus_state = steps.reward, state.bonus_state
         if bonus is not None:
 
@@ -264,7 +264,7 @@ def make(
                 bonus, bonus_key, bonus_state, steps, features
             )
             reward = reward + more
-            metrics |= bonus_metrics
+            metrics["the bonus"] = bonus_metrics
         batch = Batch(
             steps.observation,
             steps.action,
@@ -277,7 +277,7 @@ def make(
         )
         params, opt_state, loss_metrics = learn(state, batch, learn_key)
         state = IMPALAState(params, opt_state, last, bonus_state, key, state.count + 1)
-        return state, metrics | loss_metrics
+        return state, merged(metrics | {"IMPALA": loss_metrics})
 
     def act(state: IMPALAState) -> evaluation.Act:
         return acting.act(policy(state.params), action_space, config.eval_greedy)

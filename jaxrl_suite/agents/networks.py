@@ -11,7 +11,7 @@ from envs import spaces
 from jaxrl_suite import checks
 from jaxrl_suite.experiment import ConfigError
 from jaxrl_suite.networks.actor_critic import ActorCritic
-from jaxrl_suite.networks.encoders import encoder_for, is_grid
+from jaxrl_suite.networks.encoders import NO_ENCODER, encoder_for, is_grid
 from jaxrl_suite.networks.recurrent import KINDS
 
 # functions of flax.linen that take numbers one by one
@@ -81,8 +81,8 @@ def encoder(observation_space: spaces.Space, options: Any) -> nn.Module:
             activation=options.activation,
             use_mission=options.use_mission,
         )
-    except ValueError as error:
-        raise ConfigError("env", observation_space, str(error)) from None
+    except ValueError:
+        raise ConfigError("env", observation_space, NO_ENCODER) from None
 
 
 def build(

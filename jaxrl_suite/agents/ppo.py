@@ -23,7 +23,7 @@ from jaxrl_suite.agents.acting import Acting
 from jaxrl_suite.agents.ppo_settings import PPOConfig as PPOConfig
 from jaxrl_suite.agents.ppo_settings import check as check
 from jaxrl_suite.agents.ppo_settings import number_of_values as number_of_values
-from jaxrl_suite.experiment import ConfigError, Experiment
+from jaxrl_suite.experiment import ConfigError, Experiment, merged
 from jaxrl_suite.exploration.bonus import Bonus, extra_reward
 from jaxrl_suite.networks.actor_critic import ActorCritic
 from jaxrl_suite.networks.encoders import is_vector
@@ -207,7 +207,7 @@ def make(
         last, steps, choices = acting.rollout(
             rollout_key, env, action_space, pi, state.acting, length, take_turns
         )
-        metrics = acting.episode_metrics(steps.info)
+        metrics = {"an episode": acting.episode_metrics(steps.info)}
 
         reward, return_moments, returns = steps.reward, state.return_moments, state.returns
         if config.normalize_rewards:
@@ -226,7 +226,7 @@ def make(
             more, bonus_state, bonus_metrics = extra_reward(
                 bonus, bonus_key, bonus_state, steps, features
             )
-            metrics |= bonus_metrics
+            metrics["the bonus"] = bonus_metrics
 
         after = acting.next_values(pi, last, steps, choices)
         if apart:
@@ -245,7 +245,7 @@ def make(
         )
         params, opt_state, loss_metrics = learn(state, batch, learn_key)
         unexplained = jnp.var(aim.target - choices.value) / (jnp.var(aim.target) + 1e-8)
-        metrics |= loss_metrics | {"explained_variance": 1.0 - unexplained}
+        metrics["PPO"] = loss_metrics | {"explained_variance": 1.0 - unexplained}
 
         moments = state.observation_moments
         if config.normalize_observations:
@@ -261,7 +261,7 @@ def make(
             key=key,
             count=state.count + 1,
         )
-        return state, metrics
+        return state, merged(metrics)
 
     def act(state: PPOState) -> evaluation.Act:
         pi = policy(state.params, state.observation_moments)

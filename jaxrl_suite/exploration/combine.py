@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxrl_suite.experiment import merged
 from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions, extra_reward
 
 
@@ -82,12 +83,12 @@ def _join(
             extra_reward(b, k, s, transitions, policy_features)
             for b, k, s in zip(bonuses, keys, state, strict=True)
         ]
-        metrics: dict[str, jax.Array] = {}
+        metrics: dict[str, dict[str, jax.Array]] = {"the combination": {}}
         for label, (extra, _, own) in zip(labels, results, strict=True):
-            metrics[f"{label}/mean"] = jnp.mean(extra)
-            metrics |= {f"{label}/{name}": value for name, value in own.items()}
+            metrics["the combination"][f"{label}/mean"] = jnp.mean(extra)
+            metrics[label] = {f"{label}/{name}": value for name, value in own.items()}
         joined = functools.reduce(operation, [extra for extra, _, _ in results])
-        return joined, tuple(state for _, state, _ in results), metrics
+        return joined, tuple(state for _, state, _ in results), merged(metrics)
 
     return Bonus(init, update, sign.join(b.name for b in bonuses))
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxrl_suite.experiment import ConfigError
+from jaxrl_suite.experiment import ConfigError, merged
 from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions, extra_reward
 
 MODES = ("std", "release", "none")
@@ -111,7 +111,8 @@ def scaled(bonus: Bonus, coefficient: float = 1.0, normalize: str = "std") -> Bo
     ) -> tuple[jax.Array, ScaledState, dict[str, jax.Array]]:
         raw, inner, metrics = extra_reward(bonus, key, state.inner, transitions, features)
         extra, moments = apply(state.moments, raw, normalize)
-        metrics = metrics | {"bonus_mean": jnp.mean(raw), "bonus_std": jnp.std(raw)}
+        own = {"bonus_mean": jnp.mean(raw), "bonus_std": jnp.std(raw)}
+        metrics = merged({"the bonus": metrics, "its scale": own})
         return coefficient * extra, ScaledState(inner, moments), metrics
 
     return Bonus(start, update, bonus.name)

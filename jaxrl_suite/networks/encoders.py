@@ -19,6 +19,12 @@ from jaxrl_suite.networks.initializers import orthogonal
 from jaxrl_suite.networks.nethack import NetHackEncoder, is_nethack
 
 OBJECTS, COLORS, STATES, DIRECTIONS, MISSION = 11, 6, 4, 4, 16
+NO_ENCODER = (
+    "no encoder for such observations; there are some for vectors, pictures of bytes, boards of numbers "
+    "from 0 to 1, choices (Discrete), dictionaries of these, and MiniGrid's and NetHack's; reshape them "
+    "by a wrapper, or pass a network of your own"
+)
+MOST_CHOICES = 100_000  # rows of a table for each; more are hardly labels
 SQRT2 = float(np.sqrt(2.0))
 
 
@@ -45,6 +51,46 @@ class MLPEncoder(nn.Module):
             x = jnp.concatenate([x[k].astype(jnp.float32) for k in sorted(x)], -1)
         for width in self.widths:
             x = getattr(nn, self.activation)(dense(width)(x.astype(jnp.float32)))
+        return x
+
+
+class ChoiceEncoder(nn.Module):
+    """A choice, as FrozenLake's and Taxi's state, or a dictionary with choices, numbers and vectors.
+
+    Every choice has a row of features of its own for each of its values: a dense layer on one-hot
+    vectors, looked up instead of multiplied. Everything else goes through a dense layer beside.
+
+    Attributes:
+      space: of the observations.
+      widths: of the dense layers; the last is the number of features.
+      activation: name of a function of `flax.linen`.
+    """
+
+    space: spaces.Space
+    widths: tuple[int, ...] = (64, 64)
+    activation: str = "tanh"
+
+    @nn.compact
+    def __call__(self, observation: Any) -> jax.Array:
+        activate, first = getattr(nn, self.activation), self.widths[0]
+        parts = {"": (self.space, observation)}
+        if isinstance(self.space, spaces.Dict):
+            parts = {name: (part, observation[name]) for name, part in self.space.items}
+        codes, numbers = [], []
+        for name, (space, x) in parts.items():
+            if is_choice(space):
+                start, size = choices(space)
+                scale = nn.initializers.normal(SQRT2 / np.sqrt(first))  # a row is SQRT2 long
+                table = self.param(f"{name or 'state'}_table", scale, (size, first))
+                codes.append(table.at[x.astype(jnp.int32) - start].get(mode="clip"))
+            else:
+                batch = x.shape[: x.ndim - len(space.shape)]  # type: ignore[union-attr]
+                numbers.append(x.reshape(*batch, -1).astype(jnp.float32))
+        if numbers:
+            codes.append(dense(first)(jnp.concatenate(numbers, -1)))
+        x = activate(sum(codes))
+        for width in self.widths[1:]:
+            x = activate(dense(width)(x))
         return x
 
 
@@ -155,9 +201,36 @@ def is_grid(space: spaces.Space) -> bool:
 
 
 def is_vector(space: spaces.Space) -> bool:
-    """Whether observations of `space` are vectors, or dictionaries of them."""
+    """Whether observations of `space` are vectors or numbers, or dictionaries of them."""
     parts = space.spaces.values() if isinstance(space, spaces.Dict) else [space]
-    return all(isinstance(part, spaces.Box) and len(part.shape) <= 1 for part in parts)
+    return all(_is_flat(part) and not is_choice(part) for part in parts)
+
+
+def _is_flat(space: spaces.Space) -> bool:
+    return isinstance(space, spaces.Box) and len(space.shape) <= 1
+
+
+def is_choice(space: spaces.Space) -> bool:
+    """Whether an observation of `space` is one of few whole numbers: a label, not a quantity.
+
+    Gymnasium's `Discrete` comes as a `Box` of one whole number between bounds.
+    """
+    if isinstance(space, spaces.Discrete):
+        return space.n <= MOST_CHOICES
+    return (
+        isinstance(space, spaces.Box)
+        and space.shape == ()
+        and jnp.issubdtype(space.dtype, jnp.integer)
+        and space.high - space.low < MOST_CHOICES
+    )
+
+
+def choices(space: spaces.Space) -> tuple[int, int]:
+    """The first of a choice's values, and how many there are."""
+    if isinstance(space, spaces.Discrete):
+        return 0, space.n
+    assert isinstance(space, spaces.Box)
+    return int(space.low), int(space.high) - int(space.low) + 1
 
 
 def encoder_for(
@@ -171,10 +244,11 @@ def encoder_for(
 
     Args:
       space: a MiniGrid-like or NetHack-like dictionary, a vector, a picture, a board of numbers
-        (a maze from above), or a dictionary of vectors and pictures.
+        (a maze from above), a dictionary of vectors and pictures, a choice (`Discrete`), or a
+        dictionary of choices, numbers and vectors.
       widths: of the dense layers.
       final: grid, NetHack, board and image encoders only: "relu" or "linear".
-      activation: vector encoders only.
+      activation: vector and choice encoders only.
       use_mission: grid encoders only.
 
     Raises:
@@ -191,4 +265,6 @@ def encoder_for(
     parts = space.spaces.values() if isinstance(space, spaces.Dict) else [space]
     if all(isinstance(part, spaces.Box) and len(part.shape) == 1 for part in parts):
         return MLPEncoder(widths=widths, activation=activation)
-    raise ValueError(f"observation space {space!r}: no encoder for it; write one and pass it in")
+    if all(_is_flat(part) or is_choice(part) for part in parts):
+        return ChoiceEncoder(space, widths=widths, activation=activation)
+    raise ValueError(f"observation space {space!r}: {NO_ENCODER}")

@@ -7,6 +7,7 @@ stand side by side, with `-` or `_` between words. Bad input ends in one line on
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import importlib.metadata
 import os
@@ -17,8 +18,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxrl_suite.runner import scripts
 from jaxrl_suite.runner.arguments import parse
-from jaxrl_suite.runner.command_line import as_option, directories_first, parse_run, take_grid
+from jaxrl_suite.runner.command_line import (
+    as_option,
+    directories_first,
+    parse_run,
+    take_grid,
+    without,
+)
 from jaxrl_suite.runner.errors import RunError
 from jaxrl_suite.runner.suggest import hint
 
@@ -31,6 +39,7 @@ usage: jaxrl COMMAND ...
   jaxrl list                     experiments and environments
   jaxrl envs [NAME]              what environment NAME looks like, and its options
   jaxrl run NAME [OPTIONS]       train; `jaxrl run NAME --help` lists NAME's options
+                                 (NAME or a script of your own, PATH.py; `sweep` too)
   jaxrl sweep NAME --grid ...    train a grid of settings as few batched programs
   jaxrl report DIR... [OPTIONS]  compare runs: curves, table, CSV, JSON
   jaxrl watch DIR [OPTIONS]      play a trained agent in the terminal
@@ -96,12 +105,28 @@ def main(argv: Sequence[str] | None = None, package: str = "experiments") -> int
 
 
 def run_script(spec: Spec, argv: Sequence[str] | None = None) -> None:
-    """For `if __name__ == "__main__":` in an experiment's script; ends the process."""
+    """For `if __name__ == "__main__":` in an experiment's script; ends the process.
+
+    `python SCRIPT OPTIONS` trains; with `sweep`, `watch` or `report` as the first word it does what
+    `jaxrl sweep NAME`, `jaxrl watch` and `jaxrl report` do.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     main_module = sys.modules.get("__main__")
     module = getattr(getattr(main_module, "__spec__", None), "name", None)
-    start = ["python", "-m", module] if module else ["python", sys.argv[0]]
-    sys.exit(_guarded(lambda: _run_spec(spec, arguments, shlex.join(start))))
+    start = shlex.join(["python", "-m", module] if module else ["python", sys.argv[0]])
+    spec = dataclasses.replace(spec, script=scripts.running(spec.name))
+    commands: dict[str, Callable[[list[str]], int]] = {
+        "run": lambda rest: _run_spec(spec, rest, start),
+        "sweep": lambda rest: _sweep_spec(spec, rest, start),
+        "report": _report,
+        "watch": lambda rest: _watch(rest, "experiments", spec),
+    }
+    if spec.script is not None:
+        scripts.trust(spec.script)
+    what, rest = "run", arguments
+    if arguments and arguments[0] in commands:
+        what, rest = arguments[0], arguments[1:]
+    sys.exit(_guarded(lambda: commands[what](rest)))
 
 
 def entry() -> None:
@@ -195,6 +220,7 @@ def _run(rest: list[str], package: str) -> int:
         return 0
     if not rest or rest[0].startswith("-"):
         return _fail("run: name the experiment first: jaxrl run NAME [OPTIONS]; see jaxrl list")
+    _to_script(rest[0], rest[1:])
     from jaxrl_suite import experiment
 
     spec = experiment.get(rest[0], package)
@@ -221,19 +247,34 @@ def _sweep(rest: list[str], package: str) -> int:
         return 0
     if not rest or rest[0].startswith("-"):
         return _fail("sweep: name the experiment first: jaxrl sweep NAME --grid FIELD=A,B ...")
+    _to_script(rest[0], ["sweep", *rest[1:]])
     from jaxrl_suite import experiment
-    from jaxrl_suite.runner import compile_cache, cpu_devices, hosts, sweep
 
     spec = experiment.get(rest[0], package)
-    start = shlex.join(["jaxrl", "sweep", spec.name])
-    arguments, fields = take_grid(spec, rest[1:])
+    return _sweep_spec(spec, rest[1:], shlex.join(["jaxrl", "sweep", spec.name]))
+
+
+def _to_script(name: str, arguments: list[str]) -> None:
+    """Hands over to a script that is named in place of an experiment."""
+    if name.endswith(".py"):
+        from jaxrl_suite.experiment import Script
+
+        scripts.hand_over(Script(str(Path(name).resolve())), arguments, asked=True)
+
+
+def _sweep_spec(spec: Spec, given: list[str], start: str) -> int:
+    from jaxrl_suite.runner import compile_cache, cpu_devices, hosts, sweep
+
+    arguments, fields = take_grid(spec, given)
     options = parse_run(spec, arguments, start)[1]
     if options.resume and not fields:
         options.check()
         stored = sweep.recall(options.out, spec)
         if stored is None:
             raise RunError(f"out={str(options.out)!r}: the folder holds no sweep to resume")
-        arguments, fields = take_grid(spec, [*stored, "--resume"])
+        # where the processes are is said anew each time
+        stored = without(stored, {"out", *sweep.PROCESSES})
+        arguments, fields = take_grid(spec, [*stored, *given])
         options = parse_run(spec, arguments, start)[1]
     if not fields:
         raise RunError("sweep: nothing to sweep; add --grid FIELD=A,B,C")
@@ -248,15 +289,21 @@ def _sweep(rest: list[str], package: str) -> int:
     rows = len(configs) * options.seeds // (options.processes or 1)
     cpu_devices.configure(rows, [spec.plays(config) for config in configs.values()])
     hosts.connect(options)
-    command = shlex.join(["jaxrl", "sweep", *rest])
-    places = sweep.sweep(spec, configs, options, command, rest[1:])
-    if hosts.current(options).writes:
+    command = f"{start} {shlex.join(given)}"
+    places = sweep.sweep(spec, configs, options, command, given)
+    host = hosts.current(options)
+    gone = host.together(lambda: sweep.diverged(places))
+    if host.writes:
         print(f"{len(places)} run directories in {options.out / 'cells'}")
         if options.plots:
             from jaxrl_suite.runner.report import ReportOptions, report
 
             report(list(places.values()), ReportOptions(options.out, aggregate=options.aggregate))
-    return 0
+        if gone:
+            told = "; ".join(f"{label}: {text}" for label, text in gone.items())
+            what = f"{len(gone)} of {len(places)} cells diverged, the rest of the sweep is trained"
+            raise RunError(f"{what}; {told}", exit_code=1)
+    return 1 if gone else 0
 
 
 def _report(rest: list[str]) -> int:
@@ -270,7 +317,8 @@ def _report(rest: list[str]) -> int:
     return 0
 
 
-def _watch(rest: list[str], package: str) -> int:
+def _watch(rest: list[str], package: str, spec: Spec | None = None) -> int:
+    from jaxrl_suite.runner import saved
     from jaxrl_suite.runner.watch import WatchOptions, watch
 
     about = "Plays a run's agent, from its newest checkpoint, in the terminal."
@@ -278,7 +326,10 @@ def _watch(rest: list[str], package: str) -> int:
     options = parse({"options": WatchOptions()}, rest, "jaxrl watch DIR", about, spare)
     if len(spare) != 1:
         return _fail("watch: name one run directory: jaxrl watch DIR [OPTIONS]")
-    watch(Path(spare[0]), options["options"], package)
+    script = None if spec is not None else saved.script(Path(spare[0]))
+    if script is not None:
+        scripts.hand_over(script, ["watch", *rest])
+    watch(Path(spare[0]), options["options"], package, spec)
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
@@ -37,6 +37,20 @@ def take_grid(spec: Spec, arguments: Sequence[str]) -> tuple[list[str], dict[str
             raise RunError(f"grid={text!r}: {spec.name} has no {name!r}: {hint(name, known)}")
         fields[name] = values.split(",")
     return others, fields
+
+
+def without(arguments: Sequence[str], names: Collection[str]) -> list[str]:
+    """A command line without the options `names` and their values."""
+    kept, left = [], list(arguments)
+    while left:
+        argument = left.pop(0)
+        flag, equals, _ = argument.partition("=")
+        name = flag.removeprefix("--").replace("-", "_")
+        if not flag.startswith("--") or name.removeprefix("no_") not in names:
+            kept.append(argument)
+        elif not equals and left and not left[0].startswith("--"):
+            left.pop(0)
+    return kept
 
 
 def as_option(spec: Spec, name: str, value: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from jaxrl_suite.runner import folder, stats
@@ -26,6 +27,8 @@ class Curves:
       seeds: `[seeds]` int64.
       env_steps: `[lines]` int64.
       metrics: name -> `[seeds, lines]` float64, NaN where a line has no value.
+      diverged: the seeds (of a sweep's cell) whose numbers stopped being finite. Neither their final
+        values nor their curves count.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Curves:
     seeds: np.ndarray
     env_steps: np.ndarray
     metrics: dict[str, np.ndarray]
+    diverged: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, name: str, config: dict[str, Any], table: pa.Table) -> Curves:
@@ -45,7 +49,16 @@ class Curves:
             if metric not in ("seed", "env_steps", "wall_s"):
                 values = table[metric].to_numpy(zero_copy_only=False).astype(np.float64)
                 metrics[metric] = np.stack([values[column == seed] for seed in seeds])
-        return cls(name, config, seeds, steps, metrics)
+        # a NaN in the file is a diverged row's: what has no value is null
+        training = [m for m in metrics if not m.startswith("eval/")]
+        bad = [pc.fill_null(pc.is_nan(table[m]), False).to_numpy() for m in training]
+        found = column[np.any(bad, axis=0)] if bad else column[:0]
+        return cls(name, config, seeds, steps, metrics, frozenset(found.tolist()))
+
+    def _kept(self, metric: str) -> np.ndarray:
+        """`[seeds, lines]`, NaN throughout for a seed that diverged."""
+        gone = np.isin(self.seeds, sorted(self.diverged))
+        return np.where(gone[:, None], np.nan, self.metrics[metric])
 
     @classmethod
     def read(cls, out: Path) -> Curves:
@@ -73,7 +86,7 @@ class Curves:
 
     def final(self, metric: str) -> np.ndarray:
         """`[seeds]`: mean over the last tenth of the log lines that have a value; NaN without any."""
-        values = self.metrics[metric]
+        values = self._kept(metric)
         tail = values[:, -max(1, round(FINAL_FRACTION * values.shape[1])) :]
         known = np.isfinite(tail)
         total = np.where(known, tail, 0.0).sum(axis=1)
@@ -97,7 +110,7 @@ class Curves:
         Gaps are filled linearly within a seed, its last value is held; it starts where every seed
         (of those with any value) has one. Longer curves are averaged in equal bins.
         """
-        values = self.metrics[metric]
+        values = self._kept(metric)
         values = values[np.isfinite(values).any(axis=1)]
         if not len(values):
             return np.zeros(0), np.zeros((0, 0))

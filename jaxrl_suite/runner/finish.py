@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxrl_suite.experiment import State
-from jaxrl_suite.runner import folder, machine, segment
+from jaxrl_suite.runner import divergence, folder, machine, segment
 from jaxrl_suite.runner.atomic import replacing
 from jaxrl_suite.runner.curves import Curves
 
@@ -90,6 +90,8 @@ def summarise(job: Job, curves: Curves) -> dict[str, Any]:
     finals = curves.finals()
     steps = job.env_steps * job.options.seeds
     settings = job.spec.settings
+    each = job.experiment.steps_per_update
+    diverged = [divergence.plain(one, each) for one in job.diverged.values()]
     return {
         "experiment": job.spec.name,
         "paper": job.spec.paper,
@@ -102,6 +104,7 @@ def summarise(job: Job, curves: Curves) -> dict[str, Any]:
         "final": finals,
         "evaluation": {k: v for k, v in finals.items() if k.startswith("eval/")},
         "headline": list(job.experiment.headline),
+        **({} if job.rows is None else {"diverged": diverged}),
         "wall_s": job.wall_s,
         "compile_s": job.compile_s,
         "train_s": job.train_s,

@@ -91,6 +91,8 @@ def write(out: Path, spec: Spec, config: Any, options: Options, part_of: str | N
     }
     if spec.settings is not None:
         stored["settings"] = plain(spec.settings(config))
+    if spec.script is not None:
+        stored["script"] = plain(spec.script)
     if part_of is not None:
         stored["part_of"] = part_of
     with replacing(out / CONFIG) as partial:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from rich.console import Console
 
 from jaxrl_suite.experiment import Experiment, Spec, State
-from jaxrl_suite.runner import checkpoint, folder, machine, segment, signals
+from jaxrl_suite.runner import checkpoint, divergence, folder, machine, segment, signals
 from jaxrl_suite.runner.errors import Interrupted, RunError
 from jaxrl_suite.runner.hosts import Hosts
 from jaxrl_suite.runner.options import Options
@@ -33,6 +34,7 @@ class Job:
       done: updates so far, over all processes of the run.
       compile_s, train_s: seconds spent compiling and in segments, likewise.
       evaluated_at: the update of the newest evaluation, or -1.
+      diverged: rows of a sweep whose metrics are no longer finite, by number.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class Job:
         stop: signals.StopRequest,
         stack: contextlib.ExitStack,
         host: Hosts,
+        rows: Sequence[str] | None = None,
     ):
         assert options.out is not None and options.log_every is not None
         self.spec, self.config, self.experiment = spec, config, experiment
         self.options, self.resume_command = options, resume_command
         self.command, self.stop, self.stack, self.host = command, stop, stack, host
         self.out, self.log_every = options.out, options.log_every
+        self.rows, self.diverged = rows, dict[int, divergence.Diverged]()
         self.seeds = list(range(options.seed, options.seed + options.seeds))
         self.console = Console(quiet=not host.writes)
         self.done = 0  # updates
@@ -86,6 +90,9 @@ class Job:
             self.options.spread_environments,
         )
         self.program = segment.Program(self.experiment, seed, seeds, part, spread)
+        columns = [*self.program.names, *(f"eval/{n}" for n in self.program.eval_names)]
+        for name in (c for c in columns if columns.count(c) > 1):
+            raise RunError(f"metric={name!r}: training and evaluation both report it; rename one")
         if not resuming:
             if self.options.resume:
                 self.message(f"{self.out} holds no run yet: starting one")
@@ -101,7 +108,6 @@ class Job:
             states = self.program.init()
         if longer:
             self._lengthen(longer)
-        columns = [*self.program.names, *(f"eval/{n}" for n in self.program.eval_names)]
         path = self.out / "metrics.parquet"
         last = self.env_steps if resuming else 0
         self.table = MetricTable(columns, self.seeds)
@@ -129,7 +135,8 @@ class Job:
                     f"the run in {self.out} has done {step} updates already, more than the "
                     f"{self.experiment.num_updates} asked for"
                 )
-            return {"step": step} | {k: record[k] for k in ("wall_s", "train_s", "compile_s")}
+            kept = {k: record[k] for k in ("wall_s", "train_s", "compile_s")}
+            return kept | {"step": step, "diverged": record.get("diverged", [])}
 
         record = self.host.together(read)
         if record is None:
@@ -138,6 +145,8 @@ class Job:
         step = self.done = record["step"]
         self.earlier_s = record["wall_s"]
         self.train_s, self.compile_s = record["train_s"], record["compile_s"]
+        for row, update, metrics in record["diverged"]:
+            self.diverged[row] = divergence.Diverged(row, update, tuple(metrics))
         arrays = self.host.scatter(arrays)
         self.message(f"resuming {self.out} at update {step} of {self.experiment.num_updates}")
         return checkpoint.from_arrays(arrays, self.program.template, self.program.shardings)
@@ -169,7 +178,7 @@ class Job:
         title = f"{self.spec.name} {getattr(self.config, 'env', '')}".strip()
         headline = self.experiment.headline
         with Show(self.console, title, total, headline, self.done) as show:
-            while self.done < total:
+            while self.done < total and len(self.diverged) < len(self.seeds):
                 due = time.monotonic() - saved >= self.options.checkpoint_every and self.done > 0
                 # a signal may arrive meanwhile: it counts at the next log line, and is kept till then
                 signal, due = self.host.agree(self.stop.signal, due)
@@ -203,7 +212,7 @@ class Job:
         states, reduced = segment.finished(compiled, states)
         reduced = self._gathered(segment.fetch(reduced))
         self.train_s += time.monotonic() - begun
-        self._check_finite(reduced)
+        reduced = self._check_finite(reduced)
         self.done += length
         self.table.append(self.env_steps, self.wall_s, _columns(self.program.names, reduced))
         every = self.options.eval_every
@@ -225,14 +234,27 @@ class Job:
         if self.host.writes:
             self.table.write(self.out / "metrics.parquet")
 
-    def _check_finite(self, reduced: segment.Reduced) -> None:
-        good = segment.never_bad(reduced.first_bad)
-        if good.all():
-            return
-        first = np.asarray(reduced.first_bad)  # the largest int32 where good
-        row, column = np.unravel_index(np.argmin(first), first.shape)
-        update = self.done + int(first[row, column]) + 1
-        names = [self.program.names[c] for c in np.flatnonzero(first[row] == first[row, column])]
+    def _check_finite(self, reduced: segment.Reduced) -> segment.Reduced:
+        """`reduced` as it is logged: a sweep's row that diverges is marked, a run's seed ends it."""
+        found = divergence.find(reduced, self.program.names, self.done)
+        if found and self.rows is None:
+            self._refuse(found[0])
+        for one in found:
+            if one.row not in self.diverged:
+                self.diverged[one.row] = one
+                name = self.rows[one.row] if self.rows else ""
+                left = len(self.seeds) - len(self.diverged)
+                others = f"{left} of {len(self.seeds)} rows go on" if left else "no row is left"
+                self.message(f"{name}: {', '.join(one.metrics)} {self._where(one)}; {others}")
+        return divergence.blank(reduced, self.diverged)
+
+    def _where(self, one: divergence.Diverged) -> str:
+        return (
+            f"not finite at update {one.update} "
+            f"(env_steps {one.update * self.experiment.steps_per_update})"
+        )
+
+    def _refuse(self, one: divergence.Diverged) -> None:
         with contextlib.suppress(OSError):
             self.write_table()
         steps = []
@@ -241,14 +263,15 @@ class Job:
             steps = self.checkpoints.steps()
         kept = f"the checkpoint of update {steps[-1]} is kept" if steps else "no checkpoint yet"
         raise RunError(
-            f"metric {', '.join(names)} of seed {self.seeds[row]} is not finite at update {update} "
-            f"(env_steps {update * self.experiment.steps_per_update}); {kept} in {self.out}",
+            f"metric {', '.join(one.metrics)} of seed {self.seeds[one.row]} is {self._where(one)}; "
+            f"{kept} in {self.out}",
             exit_code=1,
         )
 
     def evaluate(self, states: State) -> dict[str, np.ndarray]:
         """Evaluates every seed and fills the newest log line in."""
         reduced = self._gathered(self.program.evaluate(states, self.done))
+        reduced = divergence.blank(reduced, self.diverged)
         metrics = _columns([f"eval/{name}" for name in self.program.eval_names], reduced)
         if not len(self.table):  # a finished run whose metrics.parquet was taken away
             self.table.append(self.env_steps, self.wall_s, {})
@@ -273,6 +296,7 @@ class Job:
             "wall_s": self.wall_s,
             "train_s": self.train_s,
             "compile_s": self.compile_s,
+            "diverged": [list(one) for one in self.diverged.values()],
         }
         self.checkpoints.save(self.done, arrays, record)
         if wait:

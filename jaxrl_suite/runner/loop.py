@@ -11,12 +11,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jaxrl_suite import checks
 from jaxrl_suite.experiment import ConfigError, Experiment, Spec
-from jaxrl_suite.runner import folder, hosts, memory, signals, sinks
+from jaxrl_suite.runner import folder, hosts, memory, scripts, signals, sinks
 from jaxrl_suite.runner.errors import RunError, disk_is_full
 from jaxrl_suite.runner.job import Job
 from jaxrl_suite.runner.options import Options, default_log_every
@@ -28,6 +29,7 @@ def run(
     options: Options,
     command: str | None = None,
     again: str | None = None,
+    rows: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Trains `options.seeds` seeds of an experiment and writes its run directory.
 
@@ -37,6 +39,8 @@ def run(
       options: see `Options`.
       command: what the user typed, for `summary.json` and the line that says how to resume.
       again: the command that resumes, where it is not `jaxrl run`.
+      rows: of a sweep: a name for each row. One that diverges is then marked and the others go on;
+        without them a metric that is not finite ends the run.
 
     Returns:
       What `summary.json` holds.
@@ -69,7 +73,7 @@ def run(
             resuming, log_every = host.together(lambda: _take(stack, spec, experiment, options))
             options = dataclasses.replace(options, log_every=log_every)
             stop = stack.enter_context(signals.watch())
-            job = Job(spec, config, experiment, options, again, command, stop, stack, host)
+            job = Job(spec, config, experiment, options, again, command, stop, stack, host, rows)
             summary = job.run(resuming)
             return host.share(summary)  # nobody leaves before process 0 has written everything
     except Exception as error:
@@ -123,7 +127,9 @@ def _take(
 def resume_command(spec: Spec, out: Path, command: str | None) -> str:
     """The command that continues the run in `out`; its config is read from there."""
     start = f"jaxrl run {spec.name}"
-    if command and command.startswith("python -m "):
+    if spec.script is not None:
+        start = shlex.join(scripts.command(spec, "run"))
+    elif command and command.startswith("python -m "):
         start = shlex.join(shlex.split(command)[:3])
     return f"{start} --out {shlex.quote(str(out))} --resume"
 

@@ -14,7 +14,7 @@ import numpy as np
 from rich.console import Console
 
 from jaxrl_suite.experiment import ConfigError
-from jaxrl_suite.runner import finish, folder
+from jaxrl_suite.runner import divergence, finish, folder
 from jaxrl_suite.runner.atomic import replacing
 from jaxrl_suite.runner.curves import Curves
 from jaxrl_suite.runner.errors import RunError
@@ -90,6 +90,7 @@ def report(
             "env_steps": int(curves.env_steps[-1]),
             "config": curves.config,
             "final": finals[label],
+            "diverged": _diverged(directory, curves),
             **_made(directory),
         }
         for directory, (label, curves) in zip(directories, runs.items(), strict=True)
@@ -97,6 +98,9 @@ def report(
     finish.write_json(options.out / "report.json", rows)
     _write_csv(options.out / "report.csv", rows)
     finish.print_finals(console, finals, metrics)
+    for row in rows:
+        if row["diverged"]:
+            console.print(f"{row['label']} diverged: {row['diverged']}", markup=False)
     console.print(f"wrote report.png, report.csv, report.json to {options.out}", markup=False)
     return {"runs": rows}
 
@@ -116,6 +120,15 @@ def _check_out(out: Path) -> None:
             raise RunError(f"out={str(out)!r}: {parent} is a file")
 
 
+def _diverged(directory: Path, curves: Curves) -> str:
+    """Which seeds of a sweep's cell diverged, and when; "" for none."""
+    path = directory / "summary.json"
+    entries = json.loads(path.read_text()).get("diverged") if path.is_file() else None
+    return divergence.described(entries or []) or ", ".join(
+        f"seed {seed}" for seed in sorted(curves.diverged)
+    )
+
+
 def _made(directory: Path) -> dict[str, Any]:
     """What a finished run was made with."""
     path = directory / "summary.json"
@@ -131,7 +144,11 @@ def _choose(directories: Sequence[Path], runs: Sequence[Curves], asked: Sequence
     available = [
         metric
         for metric in dict.fromkeys(m for run in runs for m in run.metrics)
-        if any(np.isfinite(run.metrics[metric]).any() for run in runs if metric in run.metrics)
+        if any(
+            run.diverged or np.isfinite(run.metrics[metric]).any()
+            for run in runs
+            if metric in run.metrics
+        )
     ]
     if not available:
         raise RunError("report: these runs have no metric with a value yet")
@@ -153,11 +170,13 @@ def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """One line a run and metric."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(["run", "label", "metric", "seeds", "mean", "iqm", "ci_low", "ci_high"])
+    writer.writerow(
+        ["run", "label", "metric", "seeds", "mean", "iqm", "ci_low", "ci_high", "diverged"]
+    )
     for row in rows:
         for metric, final in row["final"].items():
             counted = sum(value is not None for value in final["seeds"].values())
             numbers = [final[name] for name in ("mean", "iqm", "ci_low", "ci_high")]
-            writer.writerow([row["run"], row["label"], metric, counted, *numbers])
+            writer.writerow([row["run"], row["label"], metric, counted, *numbers, row["diverged"]])
     with replacing(path) as partial:
         partial.write_text(text.getvalue())

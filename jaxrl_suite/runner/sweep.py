@@ -3,7 +3,8 @@
 Configs that differ in numbers only (the fields a `Spec` names as `sweepable`) are cells of one
 program: the numbers become traced values, and cells times seeds one `vmap` axis. Each such program is
 an ordinary run in `OUT/programs/N`, with checkpoints and exact resume; when it ends, every cell gets
-a run directory of its own, `OUT/cells/FIELD=VALUE,...`, for `jaxrl report`.
+a run directory of its own, `OUT/cells/FIELD=VALUE,...`, for `jaxrl report`. A row that diverges does not
+stop the others: `diverged` tells which cells have one.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ import pyarrow.parquet as pq
 import yaml
 
 from jaxrl_suite.experiment import Experiment, Spec, State, beside
-from jaxrl_suite.runner import finish, folder, hosts, loop
+from jaxrl_suite.runner import divergence, finish, folder, hosts, loop, scripts
 from jaxrl_suite.runner.curves import Curves
 from jaxrl_suite.runner.errors import RunError
 from jaxrl_suite.runner.options import Options
 
+PROCESSES = ("distributed", "coordinator", "processes", "process", "patience")
 MOST_ROWS = 512  # cells times seeds of one program
 
 
@@ -124,7 +126,7 @@ def sweep(
       arguments: its options, written down so that `--resume` needs none of them.
 
     Returns:
-      The run directory of every config, by label.
+      The run directory of every config, by label; `diverged` says which did not train to the end.
 
     Raises:
       RunError, Interrupted, ConfigError: as `loop.run`.
@@ -137,21 +139,23 @@ def sweep(
     host = hosts.current(options)
     if arguments is not None and not options.resume:
         host.together(functools.partial(remember, options.out, spec, arguments))
-    places = {label: options.out / "cells" / _as_name(label) for label in configs}
+    places = {label: options.out / "cells" / as_name(label) for label in configs}
     programs = groups(spec, configs, max(1, MOST_ROWS // options.seeds))
     begun, trained = time.monotonic(), 0
     for number, group in enumerate(programs):
         if host.writes:
             print(_progress(programs, number, time.monotonic() - begun, trained), flush=True)
         out = options.out / "programs" / str(number)
-        if not host.share(options.resume and (out / "summary.json").exists()):
+        cells = Cells({label: folder.plain(config) for label, config in group.items()})
+        if not host.together(functools.partial(_finished, out, cells, options)):
             members = list(group.values())
+            seeds = range(options.seed, options.seed + options.seeds)
             program = dataclasses.replace(
                 spec, config=Cells, build=_builder(spec, members), settings=None
             )
             loop.run(
                 program,
-                Cells({label: folder.plain(config) for label, config in group.items()}),
+                cells,
                 dataclasses.replace(
                     options,
                     out=out,
@@ -162,13 +166,34 @@ def sweep(
                 ),
                 command,
                 again=shlex.join(
-                    ["jaxrl", "sweep", spec.name, "--out", str(options.out), "--resume"]
+                    [*scripts.command(spec, "sweep"), "--out", str(options.out), "--resume"]
                 ),
+                rows=[f"{label}, seed {seed}" for label in group for seed in seeds],
             )
             trained += len(group)
         if host.writes:
             _split(spec, group, out, places, options)
     return places
+
+
+def _finished(out: Path, cells: Cells, options: Options) -> bool:
+    """Whether a program of a resumed sweep needs no more training.
+
+    Raises:
+      RunError: where it was trained with another config or number of seeds.
+    """
+    if not (options.resume and (out / "summary.json").exists()):
+        return False
+    stored = folder.read(out)
+    assert stored is not None
+    seeds = {"seed": options.seed, "seeds": options.seeds * len(cells.cells)}
+    changed = folder.differences(stored["config"], folder.plain(cells)) | folder.differences(
+        {name: stored["runner"][name] for name in seeds}, seeds
+    )
+    if changed:
+        listed = "; ".join(f"{name}: {text}" for name, text in changed.items())
+        raise RunError(f"{out} is trained to its end already, and differently ({listed})")
+    return True
 
 
 def _progress(programs: Sequence[Any], number: int, seconds: float, trained: int) -> str:
@@ -178,7 +203,7 @@ def _progress(programs: Sequence[Any], number: int, seconds: float, trained: int
     return f"{text}, some {seconds / trained * left / 60:.0f} minutes" if trained else text
 
 
-def _as_name(label: str) -> str:
+def as_name(label: str) -> str:
     """A folder's name: signs of an expression become letters that no shell minds."""
     return re.sub(r"[^\w=.,+@-]+", "_", label.replace("*", "x"))
 
@@ -205,13 +230,30 @@ def _split(
         pq.write_table(rows, place / "metrics.parquet")
         folder.write(place, spec, config, own, part_of=str(out))
         plain = folder.plain(config)
+        ours = range(index * options.seeds, (index + 1) * options.seeds)
+        gone = [
+            {"seed": options.seed + one["row"] - ours.start}
+            | {name: one[name] for name in ("update", "env_steps", "metrics")}
+            for one in summary.get("diverged", ())
+            if one["row"] in ours
+        ]
         finals = Curves.of(spec.name, plain, rows).finals()
         evaluation = {name: v for name, v in finals.items() if name.startswith("eval/")}
-        changes = {"config": plain, "final": finals, "evaluation": evaluation}
+        changes = {"config": plain, "final": finals, "evaluation": evaluation, "diverged": gone}
         if spec.settings is not None:
             changes["settings"] = folder.plain(spec.settings(config))
         changes["runner"] = {name: getattr(own, name) for name in folder.RUNNER_FIELDS}
         finish.write_json(place / "summary.json", summary | changes)
+
+
+def diverged(places: Mapping[str, Path]) -> dict[str, str]:
+    """Which cells of a finished sweep have seeds that diverged: label -> which and when."""
+    found = {}
+    for label, place in places.items():
+        entries = json.loads((place / "summary.json").read_text()).get("diverged")
+        if entries:
+            found[label] = divergence.described(entries)
+    return found
 
 
 ARGUMENTS = "sweep.yaml"
@@ -227,7 +269,25 @@ def remember(out: Path, spec: Spec, arguments: Sequence[str]) -> None:
         raise RunError(f"out={str(out)!r}: the folder is not empty; choose a new one")
     out.mkdir(parents=True, exist_ok=True)
     stored = {"experiment": spec.name, "arguments": list(arguments)}
+    if spec.script is not None:
+        stored["script"] = folder.plain(spec.script)
     (out / ARGUMENTS).write_text(yaml.safe_dump(stored, sort_keys=False))
+
+
+def read(out: Path) -> dict[str, Any]:
+    """What `remember` wrote.
+
+    Raises:
+      RunError: for a file that is not of a sweep.
+    """
+    path = out / ARGUMENTS
+    try:
+        stored = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RunError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+    if not isinstance(stored, dict) or not {"experiment", "arguments"} <= set(stored):
+        raise RunError(f"{path} does not belong to a sweep")
+    return stored
 
 
 def recall(out: Path, spec: Spec) -> list[str] | None:
@@ -236,10 +296,9 @@ def recall(out: Path, spec: Spec) -> list[str] | None:
     Raises:
       RunError: when the sweep there is of another experiment.
     """
-    path = out / ARGUMENTS
-    if not path.is_file():
+    if not (out / ARGUMENTS).is_file():
         return None
-    stored = yaml.safe_load(path.read_text())
+    stored = read(out)
     if stored["experiment"] != spec.name:
         raise RunError(f"out={str(out)!r}: the folder holds a sweep of {stored['experiment']!r}")
     return list(stored["arguments"])

@@ -52,14 +52,15 @@ class MetricTable:
             self._present[-1][:, column] = ~np.ma.getmaskarray(values)
 
     def latest(self) -> dict[str, float]:
-        """Mean over seeds of each metric in the newest log line that has it."""
+        """Mean over seeds of each metric in the newest log line that has it; diverged ones left out."""
         found = {}
         for column, name in enumerate(self.names):
             for values, present in zip(
                 reversed(self._values[-50:]), reversed(self._present[-50:]), strict=True
             ):
-                if present[:, column].any():
-                    found[name] = float(values[present[:, column], column].mean())
+                usable = present[:, column] & ~np.isnan(values[:, column])
+                if usable.any():
+                    found[name] = float(values[usable, column].mean())
                     break
         return found
 

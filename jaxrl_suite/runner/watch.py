@@ -1,5 +1,7 @@
 """`jaxrl watch DIR`: plays a run's agent in the terminal, from its newest checkpoint.
 
+DIR is a run, or a sweep, where `--cell` says which agent.
+
 Text games are shown as they show themselves, in their own colors; pictures as half blocks, two
 pixels a character. Nothing in the run directory is changed, so a run under way can be watched.
 """
@@ -22,12 +24,11 @@ from rich.style import Style
 from rich.text import Text
 
 from envs import screen as screens
-from jaxrl_suite import experiment
 from jaxrl_suite.evaluation import Moment
-from jaxrl_suite.experiment import Experiment, State
-from jaxrl_suite.runner import checkpoint, compile_cache, cpu_devices, folder, segment, video
+from jaxrl_suite.experiment import Spec
+from jaxrl_suite.runner import video
 from jaxrl_suite.runner.errors import RunError
-from jaxrl_suite.runner.options import Options
+from jaxrl_suite.runner.saved import load
 
 _WATCHING = 0x776174  # separates these episodes' keys from training keys
 _MOST_FRAMES = 2000  # of a GIF
@@ -40,6 +41,8 @@ class WatchOptions:
 
     seed: int | None = None
     """which of the run's seeds (default: its first)"""
+    cell: str | None = None
+    """of a sweep: which cell, by label or number (an error lists them)"""
     episodes: int = 1
     """how many episodes"""
     episode_seed: int = 0
@@ -65,54 +68,23 @@ class WatchOptions:
                 raise RunError(f"{name}={getattr(self, name)!r}: {expected}")
 
 
-def load(
-    out: Path, seed: int | None = None, package: str = "experiments", **changes: Any
-) -> tuple[Experiment, State, Any]:
-    """A run's experiment, one seed's state from the newest checkpoint, and the run's config.
+def watch(
+    out: Path, options: WatchOptions, package: str = "experiments", spec: Spec | None = None
+) -> list[float]:
+    """Plays episodes; returns their returns.
 
     Args:
-      out: the run directory.
-      seed: one of the run's, or None for the first.
+      out: a run directory, or a sweep's; see `saved.find`.
+      options: what to watch.
       package: where the experiment's script is.
-      changes: config fields that do not change the state.
-
-    Raises:
-      RunError: for a folder without a run or a checkpoint, or a seed that the run does not have.
-    """
-    stored = folder.read(out)
-    if stored is None:
-        raise RunError(f"{str(out)!r} holds no run (no {folder.CONFIG})")
-    if "part_of" in stored:
-        raise RunError(
-            f"{str(out)!r} is a cell of a sweep, whose checkpoints hold all cells together; train "
-            "this cell with `jaxrl run` to watch it"
-        )
-    spec = experiment.get(stored["experiment"], package)
-    config = folder.with_values(spec.config(), {**stored["config"], **changes})
-    runner = folder.with_values(Options(), stored["runner"])
-    seed = runner.seed if seed is None else seed
-    if not runner.seed <= seed < runner.seed + runner.seeds:
-        raise RunError(
-            f"seed={seed}: the run has {runner.seed} to {runner.seed + runner.seeds - 1}"
-        )
-    compile_cache.configure(runner.compile_cache)
-    cpu_devices.configure(1)
-    built = spec.build(config)
-    _, arrays, _ = checkpoint.newest(out / "checkpoints")
-    template = segment.Program(built, runner.seed, runner.seeds).template
-    states = checkpoint.from_arrays(arrays, template)
-    return built, segment.one_seed(states, seed - runner.seed), config
-
-
-def watch(out: Path, options: WatchOptions, package: str = "experiments") -> list[float]:
-    """Plays episodes; returns their returns.
+      spec: the experiment, or None to look in `package`.
 
     Raises:
       RunError: for a run or an option that cannot be used.
     """
     options.check()
     changes = {} if options.greedy is None else {"eval_greedy": options.greedy}
-    built, state, config = load(out, options.seed, package, **changes)
+    built, state, config = load(out, options.seed, package, options.cell, spec, **changes)
     if changes and not hasattr(config, "eval_greedy"):
         raise RunError(f"greedy={options.greedy}: this run's agent has one way to act")
     if built.play is None:

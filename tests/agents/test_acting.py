@@ -6,10 +6,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from toys import toy
+from toys import Toy, toy
 
 import envs
-from jaxrl_suite.agents import acting, networks
+from envs import wrappers
+from jaxrl_suite.agents import acting, dqn, impala, networks, ppo
+from jaxrl_suite.experiment import ConfigError
+from jaxrl_suite.exploration import scale
+from jaxrl_suite.exploration.bonus import Bonus
 from jaxrl_suite.networks.recurrent import initial_carry
 
 
@@ -65,3 +69,58 @@ def test_next_values_under_vmap_where_seeds_are_truncated_unequally():
     assert len(set(np.asarray(cuts.sum((1, 2))).tolist())) > 1
     for seed in range(4):
         np.testing.assert_allclose(together[seed], alone(seed)[0], rtol=1e-4, atol=1e-5)
+
+
+class Measured(Toy):
+    """A toy whose `info` has numbers of every kind."""
+
+    def step(self, key, state, action, params=None):
+        *rest, info = super().step(key, state, action, params)
+        last = rest[3] | rest[4]
+        own = {
+            "distance": 2.5,
+            "at_end": jnp.where(last, 7.0, jnp.nan),
+            "label": 3,
+            "pair": jnp.ones(2),
+        }
+        return *rest, info | own
+
+
+def measured():
+    env = wrappers.EpisodeLog(wrappers.AutoReset(Measured(length=3)))
+    return env, env.default_params
+
+
+@pytest.mark.parametrize(
+    ("agent", "config"),
+    [
+        (ppo, ppo.PPOConfig(num_envs=2, rollout_length=4, minibatches=1)),
+        (impala, impala.IMPALAConfig(num_envs=2, rollout_length=4, minibatches=1)),
+        (dqn, dqn.DQNConfig(num_envs=2, rollout_length=4, warmup=4)),
+    ],
+)
+def test_numbers_in_info_become_metrics(agent, config):
+    experiment = agent.make(*measured(), config)
+    _, metrics = jax.jit(lambda k: experiment.update(experiment.init(k)))(jax.random.key(0))
+    assert {n for n in metrics if n.startswith("env/")} == {"env/distance", "env/at_end"}
+    assert [float(x) for x in metrics["env/distance"]] == [20.0, 8.0]
+    assert [float(x) for x in metrics["env/at_end"]] == [
+        14.0,
+        2.0,
+    ]  # an episode's end in each of two
+
+
+@pytest.mark.parametrize(
+    ("name", "owner"),
+    [("entropy", "PPO"), ("env/distance", "an episode"), ("bonus_mean", "its scale")],
+)
+def test_two_metrics_of_one_name_are_refused(name, owner):
+    def update(key, state, transitions, features):
+        return jnp.zeros_like(transitions.reward), state, {name: jnp.float32(0)}
+
+    bonus = scale.scaled(Bonus(lambda *_: (), update, "mine"))
+    config = ppo.PPOConfig(num_envs=2, rollout_length=4, minibatches=1)
+    experiment = ppo.make(*measured(), config, bonus)
+    with pytest.raises(ConfigError, match=f"metric='{name}'.*both report it") as error:
+        jax.eval_shape(lambda k: experiment.update(experiment.init(k)), jax.random.key(0))
+    assert "the bonus" in str(error.value) and owner in str(error.value)

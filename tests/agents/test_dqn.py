@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from toys import toy
+from toys import Choice, toy
 
 import envs
 from experiments import dqn as script
@@ -179,3 +179,9 @@ def test_bad_settings_are_refused_by_name(field, value):
 def test_continuous_actions_are_refused():
     with pytest.raises(ConfigError, match="env='Pendulum-v1'.*choice"):
         dqn.make(*envs.make("Pendulum-v1"), SMALL)
+
+
+def test_learns_from_discrete_observations():
+    experiment = dqn.make(*toy(Choice), dataclasses.replace(LEARN, total_steps=4_000))
+    state, _ = jax.jit(lambda k: run(experiment, k, experiment.num_updates))(jax.random.key(0))
+    assert experiment.evaluate(jax.random.key(1), state)["return"] > 0.95

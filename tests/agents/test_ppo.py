@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from toys import ToyState, toy
+from toys import Choice, ToyState, toy
 
 import envs
 from envs import core, spaces, wrappers
@@ -79,6 +79,13 @@ def final_return(env, params, config):
 def test_learns_a_contextual_bandit():
     _, _, result = final_return(*toy(), LEARN)
     assert result["return"] > 0.95
+
+
+def test_learns_from_discrete_observations():
+    _, _, result = final_return(*toy(Choice), LEARN)
+    assert result["return"] > 0.95
+    with pytest.raises(ConfigError, match="normalize_observations"):
+        ppo.make(*toy(Choice), dataclasses.replace(SMALL, normalize_observations=True))
 
 
 def test_memory_solves_what_a_feed_forward_policy_cannot():

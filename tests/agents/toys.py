@@ -57,6 +57,16 @@ class Toy(core.Environment):
         return spaces.Discrete(2)
 
 
-def toy(**options):
-    env = wrappers.EpisodeLog(wrappers.AutoReset(Toy(**options)))
+class Choice(Toy):
+    """The same, its observation the number of what is seen."""
+
+    def _see(self, state):
+        return jnp.argmax(super()._see(state)).astype(jnp.int32)
+
+    def observation_space(self, params=None):
+        return spaces.Discrete(3)
+
+
+def toy(kind=Toy, **options):
+    env = wrappers.EpisodeLog(wrappers.AutoReset(kind(**options)))
     return env, env.default_params

@@ -12,9 +12,11 @@ from envs import spaces
 from jaxrl_suite.networks.actor_critic import ActorCritic
 from jaxrl_suite.networks.encoders import (
     BoardEncoder,
+    ChoiceEncoder,
     GridEncoder,
     MLPEncoder,
     encoder_for,
+    is_vector,
     neighbourhoods,
 )
 from jaxrl_suite.networks.initializers import orthogonal
@@ -71,6 +73,38 @@ def test_encoder_for_vectors_and_refusal():
     assert isinstance(encoder_for(spaces.Box(-1.0, 1.0, (4,))), MLPEncoder)
     with pytest.raises(ValueError, match="no encoder"):
         encoder_for(spaces.Box(0.0, 255.0, (84, 84, 3)))
+
+
+CHOICE = spaces.Box(2.0, 6.0, (), jnp.int32)  # as Gymnasium's Discrete(5, start=2) comes
+
+
+@pytest.mark.parametrize("space", [spaces.Discrete(5), CHOICE])
+def test_every_choice_has_features_of_its_own(space):
+    module = encoder_for(space, (16, 8))
+    assert isinstance(module, ChoiceEncoder) and not is_vector(space)
+    start = 0 if isinstance(space, spaces.Discrete) else 2
+    every = start + jnp.arange(5, dtype=jnp.int32)
+    weights = module.init(jax.random.key(0), every[:1])
+    features = module.apply(weights, every)
+    assert features.shape == (5, 8)
+    gaps = np.linalg.norm(features[:, None] - features[None], axis=-1) + 10 * np.eye(5)
+    assert gaps.min() > 0.1
+    batched = module.apply(weights, every.reshape(1, 5)[None])
+    np.testing.assert_allclose(batched[0, 0], features, rtol=1e-5)
+    np.testing.assert_allclose(module.apply(weights, every[3]), features[3], rtol=1e-5)
+
+
+def test_dictionaries_of_choices_numbers_and_vectors():
+    parts = {"a": spaces.Discrete(4), "b": CHOICE, "c": spaces.Box(-1.0, 1.0, (3,))}
+    space = spaces.Dict.of(parts | {"d": spaces.Box(0.0, 9.0, ())})
+    module = encoder_for(space, (16, 8))
+    seen = jax.vmap(space.sample)(jax.random.split(jax.random.key(0), 6))
+    weights = module.init(jax.random.key(1), seen)
+    features = module.apply(weights, seen)
+    assert features.shape == (6, 8)
+    for name in parts:
+        other = seen | {name: jnp.roll(seen[name], 1, 0) + (0 if name == "c" else 1)}
+        assert np.abs(module.apply(weights, other) - features).max() > 1e-3, name
 
 
 def test_boards_are_read_with_any_batch_axes_and_by_place():

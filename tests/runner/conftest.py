@@ -36,7 +36,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def child_environment(compiled: str) -> dict[str, str]:
+def child_environment(compiled: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Environment variables of a child process that trains `walks.walk`."""
     environment = dict(os.environ)
     environment["JAX_COMPILATION_CACHE_DIR"] = compiled
@@ -44,6 +44,7 @@ def child_environment(compiled: str) -> dict[str, str]:
     environment["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
     environment["PYTHONPATH"] = f"{ROOT}{os.pathsep}{HERE}"
     environment["JAX_PLATFORMS"] = "cpu"
+    environment["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
     kept = [f for f in environment.get("XLA_FLAGS", "").split() if "device_count" not in f]
     environment["XLA_FLAGS"] = " ".join(kept)
     return environment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import shutil
 import subprocess
@@ -43,6 +44,19 @@ def test_the_failing_seed_is_named(tmp_path):
     config = module.Config(nan_at=3, nan_seed_above=(draws[highest] + others) / 2)
     with pytest.raises(RunError, match=f"of seed {highest} is not finite at update 4"):
         run(module.EXPERIMENT, config, Options(seeds=4, out=tmp_path / "run"))
+
+
+def test_a_metric_of_training_named_as_one_of_the_evaluation(tmp_path):
+    def build(config):
+        made = module.build(config)
+        return dataclasses.replace(
+            made, update=lambda s: (s, made.update(s)[1] | {"eval/return": 0.0 * s.weight})
+        )
+
+    spec = dataclasses.replace(module.EXPERIMENT, build=build)
+    with pytest.raises(RunError, match="metric='eval/return': training and evaluation both"):
+        run(spec, module.Config(), Options(out=tmp_path / "run"))
+    assert not (tmp_path / "run/config.yaml").exists()
 
 
 def test_exit_code_and_one_line(tmp_path, capsys):

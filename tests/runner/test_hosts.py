@@ -149,6 +149,24 @@ def test_a_sweep_over_two_processes(child_environment, tmp_path):
         assert metrics(tmp_path / "two/cells" / cell).equals(metrics(tmp_path / "one/cells" / cell))
 
 
+def test_a_cell_that_diverges_over_two_processes(child_environment, tmp_path, capsys):
+    code = "import sys; from jaxrl_suite.runner import cli; sys.exit(cli.main(package='walks'))"
+    out = tmp_path / "out"
+    sweep = ["sweep", "walk", "--grid", "nan_at=-1,6", "--seeds", "2", "--log-every", "5"]
+    sweep += ["--total-steps", "160", "--out", str(out), "--distributed", "--processes", "2"]
+    sweep += ["--coordinator", f"localhost:{free_port()}"]
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, *sweep, "--process", str(i)], env=child_environment
+        )
+        for i in range(2)
+    ]
+    assert [process.wait(120) for process in started] == [1, 1]
+    (out / "programs/0/summary.json").unlink()
+    assert cli.main(["sweep", "walk", "--out", str(out), "--resume"], package="walks") == 1
+    assert "1 of 2 cells diverged" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from walks import walk
 
 from jaxrl_suite.runner import Options, RunError, cli, curves, run, sweep
@@ -22,6 +23,15 @@ def jaxrl(*arguments: object) -> int:
 
 def metrics(out: Path):
     return pq.read_table(out / "metrics.parquet").drop_columns(["wall_s"])
+
+
+def same(a, b) -> None:
+    """Two tables hold the same; NaN equals NaN."""
+    assert a.column_names == b.column_names
+    for name in a.column_names:
+        x, y = (t[name].to_numpy(zero_copy_only=False) for t in (a, b))
+        np.testing.assert_array_equal(x, y, err_msg=name)
+        assert a[name].is_null().equals(b[name].is_null()), name
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +90,27 @@ def test_resume_needs_no_grid_and_trains_nothing_twice(swept, capsys):
     assert before == {p: p.stat().st_mtime_ns for p in before}
 
 
+def test_what_a_finished_program_was_trained_with_cannot_change(swept, capsys):
+    assert jaxrl("sweep", "walk", "--out", swept, "--resume", "--total-steps", 320) == 2
+    err = capsys.readouterr().err
+    assert "programs/0 is trained to its end already" in err and "160 there, 320 now" in err
+    assert jaxrl("sweep", "walk", "--out", swept, "--resume", "--seeds", 3) == 2
+    assert "seeds: 4 there, 6 now" in capsys.readouterr().err
+
+
+def test_a_sweep_is_resumed_where_it_is_and_by_who_is_there(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert jaxrl("sweep", "walk", "--grid", "learning_rate=0.1,0.2", "--out", "there", *COMMON) == 0
+    stored = yaml.safe_load((tmp_path / "there/sweep.yaml").read_text())
+    stored["arguments"] += ["--distributed", "--coordinator", "localhost:1", "--process=3"]
+    (tmp_path / "there/sweep.yaml").write_text(yaml.safe_dump(stored))
+    (tmp_path / "there").rename(tmp_path / "here")
+    (tmp_path / "here/programs/0/summary.json").unlink()
+    assert jaxrl("sweep", "walk", "--out", "here", "--resume") == 0
+    assert not (tmp_path / "there").exists()
+    assert "2 run directories in here/cells" in capsys.readouterr().out
+
+
 def test_interrupted_sweeps_go_on(walk, tmp_path, child_environment):
     import signal
     import subprocess
@@ -107,6 +138,67 @@ def test_interrupted_sweeps_go_on(walk, tmp_path, child_environment):
     assert process.returncode == 143 and "jaxrl sweep walk" in err and "--resume" in err
     assert jaxrl("sweep", "walk", "--out", out, "--resume") == 0
     assert metrics(out / "cells/learning_rate=0.1").num_rows == 2 * 100
+
+
+def test_a_cell_that_diverges_is_marked_and_the_others_finish(tmp_path, capsys):
+    out = tmp_path / "out"
+    fields = ["--grid", "nan_at=-1,6", "--grid", "env=Line,Circle", *COMMON]
+    assert jaxrl("sweep", "walk", *fields, "--out", out) == 1
+    shown = capsys.readouterr()
+    last = shown.err.strip().splitlines()[-1]
+    assert "2 of 4 cells diverged" in last and "nan_at=6,env=Circle: seed 3 at update 7" in last
+    assert "nan_at=6,env=Line, seed 4: loss not finite at update 7 (env_steps 56)" in shown.out
+    good, bad = (out / f"cells/nan_at={at},env=Line" for at in (-1, 6))
+    assert np.isfinite(metrics(good)["loss"].to_numpy()).all()
+    table = metrics(bad)
+    for name in set(table.column_names) - {"seed", "env_steps"}:
+        later = table[name].to_numpy(zero_copy_only=False)[2:]  # lines of 5 updates, 2 seeds
+        assert np.isnan(later).all(), name
+    assert np.isfinite(table["loss"].to_numpy()[:2]).all()
+    summary = json.loads((bad / "summary.json").read_text())
+    assert [(e["seed"], e["update"]) for e in summary["diverged"]] == [(3, 7), (4, 7)]
+    assert summary["diverged"][0]["metrics"] == ["loss"]
+    assert summary["final"]["weight"]["mean"] is None
+    assert json.loads((good / "summary.json").read_text())["diverged"] == []
+    rows = {row["config"]["nan_at"]: row for row in json.loads((out / "report.json").read_text())}
+    assert rows[-1]["diverged"] == "" and rows[6]["diverged"].startswith("seed 3 at update 7")
+    # and again, from the checkpoint before and from what is finished
+    (out / "programs/0/summary.json").unlink()
+    assert jaxrl("sweep", "walk", "--out", out, "--resume") == 1
+    assert "2 of 4 cells diverged" in capsys.readouterr().err
+    same(metrics(bad), table)
+
+
+def test_one_seed_of_a_cell_diverges(tmp_path, capsys):
+    import jax
+
+    draws = [float(walk.build(walk.Config()).init(jax.random.key(s)).draw) for s in (0, 1, 2)]
+    above = sum(sorted(draws)[1:]) / 2
+    options = ["--seeds", "3", "--nan-seed-above", above, "--total-steps", 160, "--log-every", 5]
+    out, highest = tmp_path / "out", int(np.argmax(draws))
+    grid = ["--grid", "nan_at=12,200", "--out", out]
+    assert jaxrl("sweep", "walk", *grid, *options, "--checkpoint-every", 0, "--keep", 10) == 1
+    read = curves.Curves.read(out / "cells/nan_at=12")
+    assert read.diverged == {highest}
+    final = read.finals()["weight"]["seeds"]
+    assert [seed for seed, value in final.items() if value is None] == [str(highest)]
+    assert len(read.filled("weight")[1]) == 2
+    # a resumed program remembers what diverged before its checkpoint
+    program = out / "programs/0"
+    before = metrics(program)
+    (program / "summary.json").unlink()
+    (program / "checkpoints/20").rename(tmp_path / "newest")
+    assert jaxrl("sweep", "walk", "--out", out, "--resume") == 1
+    assert f"nan_at=12: seed {highest} at update 13" in capsys.readouterr().err
+    same(metrics(program), before)
+
+
+def test_a_sweep_whose_every_row_diverges_ends_early(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert jaxrl("sweep", "walk", "--grid", "nan_at=2,3", "--out", out, *COMMON) == 1
+    assert "2 of 2 cells diverged" in capsys.readouterr().err
+    assert json.loads((out / "programs/0/summary.json").read_text())["updates"] == 5
+    assert (out / "report.csv").read_text().count("seed 3 at update 4") > 1
 
 
 def test_scripts_with_presets_are_swept(tmp_path):

@@ -103,3 +103,57 @@ def test_pictures_become_half_blocks():
         )
         == 30
     )
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "sweep"
+    grid = ["--grid", "learning_rate=0.1,0.3", "--grid", "env=Line,Circle", "--grid", "nan_at=-1,7"]
+    options = ["--seeds", "2", "--seed", "3", "--total-steps", "80", "--no-plots"]
+    assert main(["sweep", "walk", *grid, *options, "--out", str(out)], "walks") == 1  # nan_at=7
+    return out
+
+
+def test_a_cell_of_a_sweep_is_watched(swept, tmp_path, capsys):
+    config = walk.Config(total_steps=80, learning_rate=0.3)
+    alone = tmp_path / "alone"
+    run(walk.EXPERIMENT, config, Options(seeds=2, seed=3, out=alone, plots=False))
+    expected = float(watch.load(alone, 4, "walks")[1].weight)
+    label = "learning_rate=0.3,env=Line,nan_at=-1"
+    ways = (
+        (swept, label),
+        (swept, "2"),
+        (swept / "programs/0", "2"),
+        (swept / "cells" / label, None),
+    )
+    for place, cell in ways:
+        _, state, found = watch.load(place, 4, "walks", cell)
+        assert found == config and state.position.shape == (8,)
+        np.testing.assert_allclose(float(state.weight), expected, rtol=1e-5)
+    capsys.readouterr()
+    assert main(["watch", str(swept), "--cell", label, "--seed", "4"], "walks") == 0
+    assert "Line episode 0: 5 steps" in capsys.readouterr().out
+    moved = swept.rename(tmp_path / "moved")
+    assert watch.watch(moved / "cells" / label, WatchOptions(), "walks") == [5.0]
+    moved.rename(swept)
+
+
+@pytest.mark.parametrize(
+    ("place", "arguments", "code", "text"),
+    [
+        (".", [], 2, "choose one by --cell: 0: learning_rate=0.1,env=Line,nan_at=-1; 1: "),
+        ("programs/1", [], 2, "3: learning_rate=0.3,env=Circle,nan_at=7"),
+        (".", ["--cell", "x"], 2, "cell='x': "),
+        (".", ["--cell", "0", "--seed", "5"], 2, "seed=5: the run has 3 to 4"),
+        (".", ["--cell", "1"], 1, "seed=3: diverged at update 8"),
+    ],
+)
+def test_cells_that_cannot_be_watched(swept, place, arguments, code, text, capsys):
+    assert main(["watch", str(swept / place), *arguments], "walks") == code
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and text in err
+
+
+def test_a_run_has_no_cells(out):
+    with pytest.raises(RunError, match="a run of its own, without cells"):
+        watch.load(out, None, "walks", "1")

@@ -1,5 +1,8 @@
 """Any Gymnasium environment as a game of the pool: `gym:CartPole-v1`, `gym:ALE/Pong-v5`, ...
 
+An environment that a module of one's own registers is `gym:MODULE:NAME`, as for `gymnasium.make`: games
+are played by worker processes, which import the module; what a script registers they do not see.
+
 Observations may be arrays, discrete, or (nested) dictionaries of these; nested keys are joined by
 "/", text is left out. Actions are discrete or one array. An episode's seed goes to `reset(seed=)`;
 environments that draw from anything else cannot be resumed exactly. 64-bit numbers become 32-bit
@@ -32,14 +35,28 @@ OWN_OPTIONS = ("max_steps", "preprocess", "picture_size", "frame_stack")
 _NARROW = {"int64": "int32", "uint64": "uint32", "float64": "float32"}
 _REGISTERED_BY = {"ALE/": "ale_py", "Vizdoom": "vizdoom.gymnasium_wrapper", "MiniGrid": "minigrid"}
 _DRAWN = "rgb_array"  # Gymnasium's name of the render mode
+_OWN = (
+    "An environment of your own is gym:MODULE:NAME, of a module that registers it: worker processes "
+    "import MODULE, which has to lie beside your script or on PYTHONPATH"
+)
 _REST = "_"  # key of an observation that is no dictionary
+
+
+def _is_missing(name: str, error: ModuleNotFoundError) -> bool:
+    """Whether the module of `MODULE:NAME` itself cannot be found."""
+    module, colon, _ = name.partition(":")
+    try:
+        return bool(colon) and importlib.util.find_spec(module) is None
+    except ModuleNotFoundError:  # a package above it is missing
+        return True
 
 
 def make(name: str, options: Mapping[str, Any]) -> gymnasium.Env:
     """`gymnasium.make`, after importing the package that registers `name` where one is known.
 
     Raises:
-      ValueError: for a name that is not registered, and options that it refuses.
+      ValueError: for a name that is not registered, or whose module is not found, and options that it
+        refuses.
       MissingExtra: when a package is missing that it needs.
     """
     if not name:
@@ -59,7 +76,12 @@ def make(name: str, options: Mapping[str, Any]) -> gymnasium.Env:
         rest.setdefault("frameskip", 1)
     try:
         env = gymnasium.make(name, max_episode_steps=None if atari else limit, **rest)
+    except gymnasium.error.UnregisteredEnv as error:
+        raise ValueError(f"{error} {_OWN}") from None
     except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
+        if isinstance(error, ModuleNotFoundError) and _is_missing(name, error):
+            module = error.name or name.partition(":")[0]
+            raise ValueError(f"no module {module!r} here. {_OWN}") from None
         raise MissingExtra(f"{name} needs a package that is missing: {error}") from error
     except gymnasium.error.Error as error:
         raise ValueError(str(error)) from error

@@ -253,6 +253,31 @@ def test_a_package_that_an_environment_lacks_is_named(tmp_path, monkeypatch):
             envs.make(f"gym:lacking:{name}-v0", workers=1)
 
 
+def test_how_to_name_ones_own_is_told(tmp_path, monkeypatch):
+    with pytest.raises(envs.UnknownOption, match="gym:MODULE:NAME.*PYTHONPATH"):
+        envs.make("gym:Mine-v0", workers=1)
+    for name in ("nowhere", "nowhere.deeper"):
+        with pytest.raises(envs.UnknownOption, match="no module 'nowhere.*gym:MODULE:NAME"):
+            envs.make(f"gym:{name}:Mine-v0", workers=1)
+    (tmp_path / "needy.py").write_text("import not_installed_at_all\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(Exception, match="not_installed_at_all") as error:
+        envs.make("gym:needy:Mine-v0", workers=1)
+    assert "no module 'needy'" not in str(error.value)
+
+
+def test_the_guides_environment_plays(tmp_path, monkeypatch):
+    guide = Path(__file__).parents[3] / "docs/guides/nethack.md"
+    code = next(b for b in guide.read_text().split("```") if "# corridor.py" in b)
+    (tmp_path / "corridor.py").write_text(code.removeprefix("python"))
+    monkeypatch.syspath_prepend(tmp_path)
+    env, params = envs.make("gym:corridor:Corridor-v0", workers=1)
+    _, state = env.reset(jax.random.key(0))
+    observation, *_ = env.step(jax.random.key(0), state, jnp.int32(1), params)
+    assert observation.tolist() == [1.0]
+    env.unwrapped.close()
+
+
 @has("vizdoom")
 @pytest.mark.parametrize(
     ("name", "place"),

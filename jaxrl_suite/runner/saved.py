@@ -1,0 +1,162 @@
+"""Reads one seed's agent back: of a run, or of one cell of a sweep, whose checkpoints hold all cells."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxrl_suite import experiment
+from jaxrl_suite.experiment import Experiment, Script, Spec, State
+from jaxrl_suite.runner import (
+    checkpoint,
+    compile_cache,
+    cpu_devices,
+    folder,
+    scripts,
+    segment,
+    sweep,
+)
+from jaxrl_suite.runner.errors import RunError
+from jaxrl_suite.runner.options import Options
+
+_LISTED = 12  # cells that an error names
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where an agent's checkpoints are.
+
+    Attributes:
+      out: the folder of the run, or of the sweep's program.
+      stored: what `config.yaml` there holds.
+      cell: the agent's cell, by label, or None for a run of its own.
+    """
+
+    out: Path
+    stored: dict[str, Any]
+    cell: str | None = None
+
+
+def find(out: Path, cell: str | None = None) -> Place:
+    """The checkpoints of what a user names.
+
+    Args:
+      out: a run, a sweep, one of its `programs/N` or of its `cells/FIELD=VALUE,...`.
+      cell: of a sweep or a program: a cell's label, its folder's name or its number.
+
+    Raises:
+      RunError: for a folder without a run, and for a cell that is missing or unknown.
+    """
+    if (out / sweep.ARGUMENTS).is_file():
+        programs = sorted((out / "programs").glob("*"), key=lambda p: int(p.name))
+        return _chosen(out, list(_cells(programs)), cell)
+    stored = folder.read(out)
+    if stored is None:
+        raise RunError(f"{str(out)!r} holds no run (no {folder.CONFIG})")
+    if "part_of" in stored:
+        beside = out.resolve().parent.parent / "programs" / Path(stored["part_of"]).name
+        program = beside if beside.is_dir() else Path(stored["part_of"])
+        found = [p for p in _cells([program]) if sweep.as_name(str(p.cell)) == out.resolve().name]
+        if not found:
+            raise RunError(f"{str(out)!r} is a cell of a sweep whose program {program} is gone")
+        return _chosen(out, found, cell)
+    if _is_program(stored):
+        return _chosen(out, list(_cells([out])), cell)
+    if cell is not None:
+        raise RunError(f"cell={cell!r}: {str(out)!r} is a run of its own, without cells")
+    return Place(out, stored)
+
+
+def _is_program(stored: Mapping[str, Any]) -> bool:
+    cells = stored["config"].get("cells")
+    return set(stored["config"]) == {"cells"} and isinstance(cells, Mapping)
+
+
+def _cells(programs: Sequence[Path]) -> Iterator[Place]:
+    """Every cell of the programs that have begun."""
+    for program in programs:
+        stored = folder.read(program)
+        if stored is not None and _is_program(stored):
+            for label in stored["config"]["cells"]:
+                yield Place(program, stored, label)
+
+
+def _chosen(out: Path, places: Sequence[Place], cell: str | None) -> Place:
+    """The place that `cell` names."""
+    if cell is None and len(places) == 1:
+        return places[0]
+    for number, place in enumerate(places):
+        label = str(place.cell)
+        if cell in (label, sweep.as_name(label), str(number)):
+            return place
+    listed = [f"{number}: {place.cell}" for number, place in enumerate(places[:_LISTED])]
+    more = f"; and {len(places) - _LISTED} more" if len(places) > _LISTED else ""
+    known = f"{'; '.join(listed)}{more}" if listed else "none has begun"
+    what = f"{str(out)!r} holds the agents of a sweep"
+    if cell is not None:
+        what = f"cell={cell!r}: {str(out)!r} has no such cell"
+    raise RunError(f"{what}; choose one by --cell: {known}")
+
+
+def script(out: Path) -> Script | None:
+    """The user's script that made the run or the sweep in `out`, or None."""
+    path = out / sweep.ARGUMENTS
+    stored = sweep.read(out) if path.is_file() else folder.read(out)
+    return scripts.stored(stored)
+
+
+def load(
+    out: Path,
+    seed: int | None = None,
+    package: str = "experiments",
+    cell: str | None = None,
+    spec: Spec | None = None,
+    **changes: Any,
+) -> tuple[Experiment, State, Any]:
+    """A run's experiment, one seed's state from the newest checkpoint, and the run's config.
+
+    Args:
+      out: the run directory, or what else `find` takes.
+      seed: one of the run's, or None for the first.
+      package: where the experiment's script is.
+      cell: see `find`.
+      spec: the experiment, or None to look in `package`.
+      changes: config fields that do not change the state.
+
+    Raises:
+      RunError: for a folder without a run or a checkpoint, a cell or a seed that is not there, a
+        seed that diverged.
+    """
+    place = find(out, cell)
+    name = place.stored["experiment"]
+    if spec is None or spec.name != name:
+        spec = experiment.get(name, package)
+    runner = folder.with_values(Options(), place.stored["runner"])
+    plain = place.stored["config"]
+    cells = [plain] if place.cell is None else list(plain["cells"].values())
+    index = 0 if place.cell is None else list(plain["cells"]).index(place.cell)
+    each = runner.seeds // len(cells)
+    seed = runner.seed if seed is None else seed
+    if not runner.seed <= seed < runner.seed + each:
+        raise RunError(f"seed={seed}: the run has {runner.seed} to {runner.seed + each - 1}")
+    configs = [folder.with_values(spec.config(), stored) for stored in cells]
+    config = dataclasses.replace(configs[index], **_known(configs[index], changes))
+    compile_cache.configure(runner.compile_cache)
+    cpu_devices.configure(1)
+    built = spec.build(config)
+    _, arrays, record = checkpoint.newest(place.out / "checkpoints")
+    row = index * each + seed - runner.seed
+    for number, update, _ in record.get("diverged", ()):
+        if number == row:
+            raise RunError(f"seed={seed}: diverged at update {update}, nothing to watch", 1)
+    whole = built if place.cell is None else sweep.batched(spec, configs)
+    template = segment.Program(whole, runner.seed, runner.seeds).template
+    state = segment.one_seed(checkpoint.from_arrays(arrays, template), row)
+    return built, state if place.cell is None else state[1], config
+
+
+def _known(config: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in dataclasses.fields(config)}
+    return {name: value for name, value in changes.items() if name in names}
