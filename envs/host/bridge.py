@@ -1,9 +1,9 @@
 """Host games behind the suite's pure protocol: `reset` and `step` under jit, scan and any vmaps.
 
-A call for one environment becomes, by a batching rule of its own, one callback for the whole batch:
+A call for one environment becomes, by a batching rule of its own, one call for the whole batch:
 `vmap` over environments, and over seeds besides, adds leading axes, which are flattened before the
-host sees them. Callbacks are unordered for XLA; what orders them is data: each needs the `time` that
-the one before returned.
+host sees them. Calls are unordered for XLA; what orders them is data: each needs the `time` that the
+one before returned. On CPUs they are those of `handler`, elsewhere JAX's callbacks.
 
 The state says where every game stands (the seeds of its environment, the number of its episode, the
 step in it, the actions since its start), not which process plays it. When a state comes that no
@@ -261,7 +261,7 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
         result = _unpacked(packed)
 
         def last(result: Any) -> Any:
-            # the step after must come later: `time` goes through the callback
+            # the step after must come later: `time` goes through the call
             final, time = self._call("final", (observations, word), result["group"], result["time"])
             return final, {**result, "time": time}
 

@@ -21,62 +21,24 @@ from typing import TYPE_CHECKING, Any
 from jaxrl_suite.runner import scripts
 from jaxrl_suite.runner.arguments import parse
 from jaxrl_suite.runner.command_line import (
-    as_option,
     directories_first,
     parse_run,
-    take_grid,
-    without,
 )
 from jaxrl_suite.runner.errors import RunError
 from jaxrl_suite.runner.suggest import hint
+from jaxrl_suite.runner.sweep_command import sweep_spec
+from jaxrl_suite.runner.usage import (
+    BENCH_USAGE,
+    ENVS_USAGE,
+    LIST_USAGE,
+    RUN_USAGE,
+    SWEEP_USAGE,
+    USAGE,
+)
 
 if TYPE_CHECKING:
     from jaxrl_suite.experiment import Spec
 
-USAGE = """\
-usage: jaxrl COMMAND ...
-
-  jaxrl list                     experiments and environments
-  jaxrl envs [NAME]              what environment NAME looks like, and its options
-  jaxrl run NAME [OPTIONS]       train; `jaxrl run NAME --help` lists NAME's options
-                                 (NAME or a script of your own, PATH.py; `sweep` too)
-  jaxrl sweep NAME --grid ...    train a grid of settings as few batched programs
-  jaxrl report DIR... [OPTIONS]  compare runs: curves, table, CSV, JSON
-  jaxrl watch DIR [OPTIONS]      play a trained agent in the terminal
-  jaxrl bench [NAME] [OPTIONS]   benchmarks; without NAME the whole suite
-  jaxrl --version                the version that is installed
-"""
-ENVS_USAGE = """\
-usage: jaxrl envs [NAME]
-
-Describes environment NAME: spaces, length of an episode, options and their values. Without NAME it
-lists those there are. Options go behind the name: --env 'DoorKey-8x8?size=6&view=full'.
-"""
-LIST_USAGE = "usage: jaxrl list\n\nLists the experiments and the environments there are.\n"
-RUN_USAGE = """\
-usage: jaxrl run NAME [OPTIONS]
-
-Trains experiment NAME. `jaxrl list` shows the names, `jaxrl run NAME --help` NAME's options.
-"""
-SWEEP_USAGE = """\
-usage: jaxrl sweep NAME --grid FIELD=A,B,C [--grid ...] --out DIR [OPTIONS]
-
-Trains experiment NAME with every combination of the values, `--seeds` seeds each. Settings that
-differ in numbers share one program. Each combination gets a run directory under DIR/cells. Other
-options are those of `jaxrl run NAME`. `jaxrl sweep NAME --out DIR --resume` goes on.
-
-  jaxrl sweep ppo --env MultiRoom-N4-S5 --grid bonus=e3b,rnd --grid coefficient=0.01,0.1 \\
-    --seeds 5 --out runs/sweep
-"""
-BENCH_USAGE = """\
-usage: jaxrl bench [NAME] [OPTIONS]
-
-Runs benchmark NAME, or the whole suite: hours on two cores, minutes with --quick, written to
-runs/bench. `jaxrl bench NAME --help` lists NAME's options, `jaxrl bench suite --help` the suite's.
-NAME alone writes over the checkout's docs/results, unless --out DIR, or else the environment variable
-JAXRL_BENCH_RESULTS, names another folder.
-
-NAME is one of: """
 HELP = ("-h", "--help")
 
 
@@ -117,7 +79,7 @@ def run_script(spec: Spec, argv: Sequence[str] | None = None) -> None:
     spec = dataclasses.replace(spec, script=scripts.running(spec.name))
     commands: dict[str, Callable[[list[str]], int]] = {
         "run": lambda rest: _run_spec(spec, rest, start),
-        "sweep": lambda rest: _sweep_spec(spec, rest, start),
+        "sweep": lambda rest: sweep_spec(spec, rest, start),
         "report": _report,
         "watch": lambda rest: _watch(rest, "experiments", spec),
     }
@@ -251,7 +213,7 @@ def _sweep(rest: list[str], package: str) -> int:
     from jaxrl_suite import experiment
 
     spec = experiment.get(rest[0], package)
-    return _sweep_spec(spec, rest[1:], shlex.join(["jaxrl", "sweep", spec.name]))
+    return sweep_spec(spec, rest[1:], shlex.join(["jaxrl", "sweep", spec.name]))
 
 
 def _to_script(name: str, arguments: list[str]) -> None:
@@ -260,50 +222,6 @@ def _to_script(name: str, arguments: list[str]) -> None:
         from jaxrl_suite.experiment import Script
 
         scripts.hand_over(Script(str(Path(name).resolve())), arguments, asked=True)
-
-
-def _sweep_spec(spec: Spec, given: list[str], start: str) -> int:
-    from jaxrl_suite.runner import compile_cache, cpu_devices, hosts, sweep
-
-    arguments, fields = take_grid(spec, given)
-    options = parse_run(spec, arguments, start)[1]
-    if options.resume and not fields:
-        options.check()
-        stored = sweep.recall(options.out, spec)
-        if stored is None:
-            raise RunError(f"out={str(options.out)!r}: the folder holds no sweep to resume")
-        # where the processes are is said anew each time
-        stored = without(stored, {"out", *sweep.PROCESSES})
-        arguments, fields = take_grid(spec, [*stored, *given])
-        options = parse_run(spec, arguments, start)[1]
-    if not fields:
-        raise RunError("sweep: nothing to sweep; add --grid FIELD=A,B,C")
-    options.check()
-    if options.out is None:
-        raise RunError("out=None: a sweep needs a folder; give --out DIR")
-    configs = {}
-    for label, values in sweep.grid(fields).items():
-        more = [part for name, value in values.items() for part in as_option(spec, name, value)]
-        configs[label] = parse_run(spec, [*arguments, *more], start)[0]
-    compile_cache.configure(options.compile_cache)
-    rows = len(configs) * options.seeds // (options.processes or 1)
-    cpu_devices.configure(rows, [spec.plays(config) for config in configs.values()])
-    hosts.connect(options)
-    command = f"{start} {shlex.join(given)}"
-    places = sweep.sweep(spec, configs, options, command, given)
-    host = hosts.current(options)
-    gone = host.together(lambda: sweep.diverged(places))
-    if host.writes:
-        print(f"{len(places)} run directories in {options.out / 'cells'}")
-        if options.plots:
-            from jaxrl_suite.runner.report import ReportOptions, report
-
-            report(list(places.values()), ReportOptions(options.out, aggregate=options.aggregate))
-        if gone:
-            told = "; ".join(f"{label}: {text}" for label, text in gone.items())
-            what = f"{len(gone)} of {len(places)} cells diverged, the rest of the sweep is trained"
-            raise RunError(f"{what}; {told}", exit_code=1)
-    return 1 if gone else 0
 
 
 def _report(rest: list[str]) -> int:
