@@ -21,7 +21,7 @@ DQN: dict[str, dict[str, Any]] = {
         "target_every": 250,
         "warmup": 0,
         "epsilon_end": 0.1,
-        "epsilon_steps": 0.12,
+        "exploration_fraction": 0.12,
     },
     "MountainCar-v0": {
         "gradient_steps": 16,
@@ -32,7 +32,7 @@ DQN: dict[str, dict[str, Any]] = {
         "discount": 0.98,
         "target_every": 300,
         "epsilon_end": 0.07,
-        "epsilon_steps": 0.2,
+        "exploration_fraction": 0.2,
     },
 }
 

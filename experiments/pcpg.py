@@ -91,7 +91,7 @@ EXPERIMENT = Spec(
     paper="Agarwal et al., PC-PG: Policy Cover Directed Exploration, NeurIPS 2020",
     length=(),
     budget=("explore_epochs", "exploit_epochs", "loops", "episodes"),
-    sweepable=("learning_rate", "coefficient", "entropy", "discount", "trace", "eps", "ridge"),
+    sweepable=("learning_rate", "coefficient", "entropy", "discount", "gae_lambda", "eps", "ridge"),
 )
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # noise as large as the bounds of the actions
     "MountainCarContinuous-v0": SMALL_BATCHES
     | SCALED
-    | {"minibatches": 8, "learning_rate": 3e-4, "discount": 0.999, "trace": 0.98},
+    | {"minibatches": 8, "learning_rate": 3e-4, "discount": 0.999, "gae_lambda": 0.98},
     "Empty-16x16": MANY_STEPS | {"total_steps": 300_000},
     "DoorKey-8x8": MANY_STEPS | {"total_steps": 3_000_000},
     "FourRooms": MANY_STEPS | {"total_steps": 12_000_000},
@@ -67,7 +67,7 @@ class Config(catalog.Options, Task):
       learning_rate: of Adam.
       anneal_learning_rate: take the learning rate linearly to zero.
       discount: gamma.
-      trace: lambda of the advantage estimates.
+      gae_lambda: lambda of the advantage estimates.
       extrinsic: weight of the environment's own reward.
       intrinsic_discount: gamma of the bonus, which then has a value function of its own, over the ends
         of episodes, as RND's authors have it; None adds the bonus to the reward.
@@ -103,7 +103,7 @@ class Config(catalog.Options, Task):
     learning_rate: float | None = None
     anneal_learning_rate: bool | None = None
     discount: float | None = None
-    trace: float | None = None
+    gae_lambda: float | None = None
     extrinsic: float | None = None
     intrinsic_discount: float | None = None
     intrinsic_episodic: bool | None = None
@@ -148,7 +148,7 @@ def build(config: Config) -> Experiment:
 SWEEPABLE = (
     "learning_rate",
     "discount",
-    "trace",
+    "gae_lambda",
     "clip",
     "value_coefficient",
     "entropy",

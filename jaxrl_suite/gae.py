@@ -20,7 +20,7 @@ def advantages(
     terminated: jax.Array,
     done: jax.Array,
     discount: float,
-    trace: float,
+    gae_lambda: float,
 ) -> jax.Array:
     """Advantages of a rollout.
 
@@ -31,13 +31,13 @@ def advantages(
       terminated: `[T, ...]` bool, the task ended at step t.
       done: `[T, ...]` bool, the episode ended at step t, by termination or truncation.
       discount: gamma.
-      trace: lambda.
+      gae_lambda: lambda.
 
     Returns:
       `[T, ...]` float32; targets for the value function are `advantages + value`.
     """
     delta = reward + discount * next_value * (1.0 - terminated) - value
-    decay = discount * trace * (1.0 - done)
+    decay = discount * gae_lambda * (1.0 - done)
 
     def backward(advantage: jax.Array, step: tuple[jax.Array, jax.Array]) -> tuple:
         delta, decay = step

@@ -42,7 +42,7 @@ def vtrace(
     terminated: jax.Array,
     done: jax.Array,
     discount: float,
-    trace: float = 1.0,
+    lambda_: float = 1.0,
     rho_clip: float = 1.0,
     trace_clip: float = 1.0,
 ) -> VTrace:
@@ -56,13 +56,13 @@ def vtrace(
       terminated: `[T, ...]` bool, the task ended at step t.
       done: `[T, ...]` bool, the episode ended at step t, by termination or truncation.
       discount: gamma.
-      trace: lambda.
+      lambda_: lambda.
       rho_clip: bounds how far v may rest on other actions than mu's: its fixed point.
       trace_clip: bounds the variance: how fast it gets there.
     """
     ratio = jnp.exp(log_ratio)
     rho = jnp.minimum(rho_clip, ratio)
-    decay = discount * trace * jnp.minimum(trace_clip, ratio) * (1.0 - done)
+    decay = discount * lambda_ * jnp.minimum(trace_clip, ratio) * (1.0 - done)
     next_value = next_value * (1.0 - terminated)
     delta = rho * (reward + discount * next_value - value)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jaxrl_suite import gae
 
 
-def brute_force(reward, value, next_value, terminated, done, discount, trace):
+def brute_force(reward, value, next_value, terminated, done, discount, gae_lambda):
     """A_t = sum_k (gamma lambda)^k delta_{t+k}, until the episode's end."""
     length = len(reward)
     result = np.zeros(length)
@@ -21,13 +21,13 @@ def brute_force(reward, value, next_value, terminated, done, discount, trace):
             result[t] += weight * delta
             if done[k]:
                 break
-            weight *= discount * trace
+            weight *= discount * gae_lambda
     return result
 
 
 @settings(max_examples=40, deadline=None)
-@given(seed=st.integers(0, 2**16), discount=st.floats(0.0, 1.0), trace=st.floats(0.0, 1.0))
-def test_equals_the_sum(seed, discount, trace):
+@given(seed=st.integers(0, 2**16), discount=st.floats(0.0, 1.0), gae_lambda=st.floats(0.0, 1.0))
+def test_equals_the_sum(seed, discount, gae_lambda):
     random = np.random.default_rng(seed)
     reward, value, next_value = random.normal(size=(3, 24, 2))
     terminated = random.random((24, 2)) < 0.15
@@ -37,12 +37,12 @@ def test_equals_the_sum(seed, discount, trace):
         terminated,
         done,
         discount,
-        trace,
+        gae_lambda,
     )
     for n in range(2):
         args = (x[:, n] for x in (reward, value, next_value, terminated, done))
         np.testing.assert_allclose(
-            got[:, n], brute_force(*args, discount, trace), rtol=1e-4, atol=1e-4
+            got[:, n], brute_force(*args, discount, gae_lambda), rtol=1e-4, atol=1e-4
         )
 
 

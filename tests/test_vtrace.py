@@ -26,11 +26,11 @@ def play(seed, length=9, width=3):
     return steps | {"terminated": terminated, "done": done}
 
 
-def by_definition(s, discount, trace, rho_clip, trace_clip):
+def by_definition(s, discount, lambda_, rho_clip, trace_clip):
     """Equation 1 of the paper, summed forward from every step, in float64."""
     length, width = s["reward"].shape
     ratio = np.exp(s["log_ratio"])
-    rho, c = np.minimum(rho_clip, ratio), trace * np.minimum(trace_clip, ratio)
+    rho, c = np.minimum(rho_clip, ratio), lambda_ * np.minimum(trace_clip, ratio)
     target, advantage = np.array(s["value"]), np.zeros((length, width))
     for n in range(width):
         for start in range(length):

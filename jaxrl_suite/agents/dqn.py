@@ -50,7 +50,7 @@ class DQNConfig:
       target_every: gradient steps between two copies of the online network.
       epsilon: share of random actions at the start.
       epsilon_end: at the end.
-      epsilon_steps: share of the run after which the end is reached.
+      exploration_fraction: share of the run after which the end is reached.
       max_grad_norm: gradients are scaled to this global norm.
       extrinsic: weight of the environment's own reward; 0 explores without one.
       bootstrap_truncation: go on with the value of the state in which time ran out.
@@ -75,7 +75,7 @@ class DQNConfig:
     target_every: int = 250
     epsilon: float = 1.0
     epsilon_end: float = 0.05
-    epsilon_steps: float = 0.3
+    exploration_fraction: float = 0.3
     max_grad_norm: float = 10.0
     extrinsic: float = 1.0
     bootstrap_truncation: bool = True
@@ -128,7 +128,7 @@ def check(config: DQNConfig) -> None:
     if config.total_steps <= config.warmup:
         right = f"below total_steps={config.total_steps}, or nothing is learnt"
         raise ConfigError("warmup", config.warmup, right)
-    rates = ("discount", "epsilon", "epsilon_end", "epsilon_steps", "eval_epsilon")
+    rates = ("discount", "epsilon", "epsilon_end", "exploration_fraction", "eval_epsilon")
     checks.within(config, 0.0, 1.0, *rates)
     checks.above(config, 0.0, "huber", "learning_rate", "max_grad_norm")
     checks.finite(config, "extrinsic")
@@ -217,7 +217,7 @@ def make(
         fresh = env.refresh(refresh_key, state.acting.env_params)
         taken = state.count * num_envs * length
         progress = jnp.minimum(
-            1.0, state.count / jnp.maximum(config.epsilon_steps * num_updates, 1)
+            1.0, state.count / jnp.maximum(config.exploration_fraction * num_updates, 1)
         )
         epsilon = config.epsilon + progress * (config.epsilon_end - config.epsilon)
         epsilon = jnp.where(taken < config.warmup, 1.0, epsilon)

@@ -48,7 +48,7 @@ class IMPALAConfig(networks.Options):
       learning_rate: its step size.
       anneal_learning_rate: take the learning rate linearly to zero.
       discount: gamma.
-      trace: lambda of V-trace's targets.
+      gae_lambda: lambda of V-trace's targets.
       rho_clip: V-trace's bound on the importance weights of the errors.
       trace_clip: its bound on the weights of the traces.
       clip: epsilon of the clipped objective; None for IMPALA's policy gradient.
@@ -71,7 +71,7 @@ class IMPALAConfig(networks.Options):
     learning_rate: float = 5e-4
     anneal_learning_rate: bool = False
     discount: float = 0.99
-    trace: float = 0.95
+    gae_lambda: float = 0.95
     rho_clip: float = 1.0
     trace_clip: float = 1.0
     clip: float | None = 0.2
@@ -130,7 +130,7 @@ def check(config: IMPALAConfig) -> None:
     checks.at_least(config, 1, "num_envs", "rollout_length", "epochs", "minibatches")
     checks.batch(config, "num_envs", "rollout_length")
     checks.at_least(config, 1, "eval_episodes")
-    checks.within(config, 0.0, 1.0, "discount", "trace")
+    checks.within(config, 0.0, 1.0, "discount", "gae_lambda")
     checks.above(config, 0.0, "rho_clip", "trace_clip", "clip", "learning_rate", "max_grad_norm")
     checks.at_least(config, 0.0, "value_coefficient", "entropy", "entropy_end")
     checks.one_of(config, OPTIMIZERS, "optimizer")
@@ -200,7 +200,7 @@ def make(
             batch.terminated,
             batch.done,
             config.discount,
-            config.trace,
+            config.gae_lambda,
             config.rho_clip,
             config.trace_clip,
         )

@@ -27,7 +27,7 @@ class PPOConfig(networks.Options):
       learning_rate: of Adam.
       anneal_learning_rate: take the learning rate linearly to zero.
       discount: gamma.
-      trace: lambda of the advantage estimates.
+      gae_lambda: lambda of the advantage estimates.
       extrinsic: weight of the environment's own reward; 0 explores without one.
       intrinsic_discount: gamma of the bonus, which then has a value function of its own, over the ends
         of episodes, as RND's authors have it; None adds the bonus to the reward.
@@ -56,7 +56,7 @@ class PPOConfig(networks.Options):
     learning_rate: float = 5e-4
     anneal_learning_rate: bool = False
     discount: float = 0.99
-    trace: float = 0.95
+    gae_lambda: float = 0.95
     extrinsic: float = 1.0
     intrinsic_discount: float | None = None
     intrinsic_episodic: bool = False
@@ -84,7 +84,7 @@ def check(config: PPOConfig) -> None:
     checks.at_least(config, 1, "num_envs", "rollout_length", "epochs", "minibatches")
     checks.batch(config, "num_envs", "rollout_length")
     checks.at_least(config, 1, "eval_episodes")
-    checks.within(config, 0.0, 1.0, "discount", "trace", "intrinsic_discount")
+    checks.within(config, 0.0, 1.0, "discount", "gae_lambda", "intrinsic_discount")
     checks.above(config, 0.0, "learning_rate", "clip", "max_grad_norm")
     checks.at_least(config, 0.0, "value_coefficient", "entropy", "entropy_end")
     checks.finite(config, "extrinsic")

@@ -63,7 +63,7 @@ def of_sum(
     """
     ended = steps.terminated if config.bootstrap_truncation else steps.done
     known = reward, value, after, ended, steps.done
-    advantage = gae.advantages(*known, config.discount, config.trace)
+    advantage = gae.advantages(*known, config.discount, config.gae_lambda)
     return Targets(advantage, advantage + value)
 
 
@@ -95,6 +95,6 @@ def apart(
         own = jnp.concatenate([value[1:, :, 1], last[None, :, 1]])
         ended = done = jnp.zeros_like(steps.done)
     known = bonus, value[..., 1], own, ended, done
-    intrinsic = gae.advantages(*known, config.intrinsic_discount, config.trace)  # type: ignore[arg-type]
+    intrinsic = gae.advantages(*known, config.intrinsic_discount, config.gae_lambda)  # type: ignore[arg-type]
     both = jnp.stack([extrinsic.advantage, intrinsic], -1)
     return Targets(both.sum(-1), both + value)

@@ -14,7 +14,7 @@ from jaxrl_suite.agents import networks, ppo, targets
 from jaxrl_suite.exploration.bonus import Bonus, Transitions
 
 T, N = 9, 3
-CONFIG = ppo.PPOConfig(discount=0.9, trace=1.0, intrinsic_discount=0.7)
+CONFIG = ppo.PPOConfig(discount=0.9, gae_lambda=1.0, intrinsic_discount=0.7)
 
 
 def rollout(rng):

@@ -151,7 +151,7 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
         """The steps `order` of the flat ones, `[K]`."""
         steps, value = found.steps, found.value
         known = reward, value, found.next_value, steps.terminated, steps.done.at[-1].set(True)
-        advantage = gae.advantages(*known, config.discount, config.trace)
+        advantage = gae.advantages(*known, config.discount, config.gae_lambda)
         acted = steps.observation, steps.action, found.log_prob
         weight = found.own.astype(jnp.float32)
         whole = learners.Batch(*acted, advantage, advantage + value, weight)

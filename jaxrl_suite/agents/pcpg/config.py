@@ -40,7 +40,7 @@ class PCPGConfig(networks.Options):
       exploit_minibatch_size: of the exploiting policy, or None for the same ("explore" only).
       learning_rate: of RMSProp.
       discount: gamma.
-      trace: lambda of the advantage estimates.
+      gae_lambda: lambda of the advantage estimates.
       clip: epsilon of PPO's objective.
       entropy: weight of its entropy bonus.
       max_grad_norm: gradients are scaled to this global norm.
@@ -72,7 +72,7 @@ class PCPGConfig(networks.Options):
     exploit_minibatch_size: int | None = None
     learning_rate: float = 2e-3
     discount: float = 0.99
-    trace: float = 0.95
+    gae_lambda: float = 0.95
     clip: float = 0.2
     entropy: float = 0.01
     max_grad_norm: float = 0.5
@@ -99,7 +99,7 @@ def check(config: PCPGConfig) -> None:
     checks.at_least(config, 1 if config.mode == "explore" else 0, "exploit_epochs")
     checks.at_least(config, 1, "explore_epochs", "loops", "episodes", "groups", "density_episodes")
     checks.at_least(config, 1, "passes", "minibatch_size", "cg_iterations", "eval_episodes")
-    checks.within(config, 0, 1, "roll_in", "eps", "discount", "trace")
+    checks.within(config, 0, 1, "roll_in", "eps", "discount", "gae_lambda")
     checks.above(config, 0, "ridge", "damping", "kl", "clip", "max_grad_norm", "learning_rate")
     checks.at_least(config, 0, "coefficient", "max_reward", "entropy")
     if config.episodes % (2 * config.groups):
