@@ -40,7 +40,7 @@ def close_matches(name: str, known: list[str]) -> str:
 
 def split_name(name: str) -> tuple[str, dict[str, Any]]:
     """`NAME?OPTION=VALUE&...` as the name and its options; values are read as Python's literals,
-    true, false and none in any case.
+    true and false in any case (none is text, an auto-reset mode; None is Python's).
 
     Raises:
       UnknownOption: for a part that is no `OPTION=VALUE`, and an option that stands there twice.
@@ -58,7 +58,7 @@ def split_name(name: str) -> tuple[str, dict[str, Any]]:
             continue
         try:
             options[option] = ast.literal_eval(value)
-        except (SyntaxError, ValueError):
+        except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
             options[option] = value  # plain text
     return name, options
 
@@ -166,5 +166,6 @@ def _check(name: str, option: str, value: Any, wants: str, may_be_none: bool) ->
         good = wants != "tuple" or isinstance(value, (tuple, list))
     if not good:
         raise UnknownOption(f"{option}={value!r}: {name} takes {_WORDS[wants]}")
-    if wants == "int" and isinstance(value, int) and not -MOST <= value <= MOST:
-        raise UnknownOption(f"{option}={value!r}: {name} takes whole numbers up to {MOST}")
+    most = 2 * MOST + 1 if option.endswith("seed") else MOST  # seeds have no sign
+    if wants == "int" and isinstance(value, int) and not -MOST <= value <= most:
+        raise UnknownOption(f"{option}={value!r}: {name} takes whole numbers up to {most}")

@@ -10,9 +10,9 @@ import math
 from collections.abc import Collection
 from typing import Any
 
+from envs.options import MOST
 from jaxrl_suite.experiment import ConfigError, known
 
-MOST = 2**31 - 1  # that JAX's whole numbers, of 32 bits, can hold
 MOST_STEPS = 2**63 - 1  # of a run: they are counted on the host
 
 

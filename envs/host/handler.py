@@ -127,6 +127,7 @@ def call(given: int, method: int, shapes: Any, *arguments: Any) -> Any:
       shapes: pytree of what it returns.
       arguments: arrays; `handle` sees them read-only and must not keep them.
     """
+    _register()
     leaves, structure = jax.tree.flatten(shapes)
     which = np.asarray([given, method], np.int32)
     results = jax.ffi.ffi_call(_TARGET, leaves, has_side_effect=True)(which, *arguments)
@@ -135,18 +136,15 @@ def call(given: int, method: int, shapes: Any, *arguments: Any) -> Any:
 
 @functools.cache
 def usable() -> bool:
-    """Whether programs run on CPUs by default and XLA's interface is the one known here.
-
-    Registers the handler.
-    """
-    if jax.default_backend() != "cpu":
-        return False
+    """Whether programs run on CPUs by default and XLA's interface is the one known here."""
     version = _installed()
-    if version is None or version[0] != 0:
-        return False
+    return jax.default_backend() == "cpu" and version is not None and version[0] == 0
+
+
+@functools.cache
+def _register() -> None:
     jax.ffi.register_ffi_target(_TARGET, jax.ffi.pycapsule(_handle), platform="cpu")
     atexit.register(_exiting.set)
-    return True
 
 
 @functools.cache
@@ -162,29 +160,31 @@ def _installed() -> tuple[int, int] | None:
 @ctypes.CFUNCTYPE(c_void_p, POINTER(_Frame))
 def _handle(pointer: Any) -> int | None:
     """XLA's handler: nothing may be raised in here, an error is what it returns."""
-    frame = pointer.contents
-    if frame.extension:
-        extension = ctypes.cast(frame.extension, POINTER(_MetadataExtension)).contents
-        if extension.base.type == _METADATA:
-            metadata = extension.metadata.contents
-            metadata.version.major, metadata.version.minor = _installed() or (0, 0)
-            metadata.traits = 0
-            return None
-    if frame.stage != _EXECUTE or _exiting.is_set():
-        return None
     try:
+        frame = pointer.contents
+        if frame.extension:
+            extension = ctypes.cast(frame.extension, POINTER(_MetadataExtension)).contents
+            if extension.base.type == _METADATA:
+                metadata = extension.metadata.contents
+                metadata.version.major, metadata.version.minor = _installed() or (0, 0)
+                metadata.traits = 0
+                return None
+        if frame.stage != _EXECUTE or _exiting.is_set():
+            return None
         which, *arguments = _arrays(frame.arguments, False)
         given, method = which.tolist()
         target = _objects.get(given)
         if target is None:
-            raise RuntimeError("the environment of this program is gone: keep it for as long")
+            raise RuntimeError(
+                "the environment of this program is gone: make it outside of jitted functions, keep it"
+            )
         returned = jax.tree.leaves(target.handle(method, *arguments))
         for into, value in zip(_arrays(frame.results, True), returned, strict=True):
             into[...] = value
     except BaseException:  # there is nobody above to catch it
         if _exiting.is_set():
             return None
-        text = traceback.format_exc().encode()
+        text = traceback.format_exc().encode(errors="backslashreplace")
         error = _ErrorArguments(ctypes.sizeof(_ErrorArguments), None, text, _INTERNAL)
         made: int | None = frame.api.contents.create_error(ctypes.byref(error))
         return made

@@ -30,7 +30,8 @@ def finish(job: Job, states: State) -> dict[str, Any]:
 
     The state is saved already, so a run stopped in here finishes when it is resumed.
     """
-    if job.program.eval_names and job.evaluated_at != job.done:
+    some_row = len(job.diverged) < len(job.seeds)  # that an evaluation would tell something of
+    if job.program.eval_names and job.evaluated_at != job.done and some_row:
         with job.console.status("evaluating"):
             metrics = job.evaluate(states)
         for sink in job.sinks:

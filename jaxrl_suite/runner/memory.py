@@ -42,8 +42,13 @@ def check_state(template: Any) -> None:
         _check(float(sum(sizes)), "the state of this run")
 
 
-def check_program(compiled: Any) -> None:
-    """Refuses a compiled program that needs more than the machine's memory; raises as `check_state`."""
+def check_program(compiled: Any, devices: int) -> None:
+    """Refuses a compiled program that needs more than the machine's memory; raises as `check_state`.
+
+    Args:
+      compiled: which says what it takes of one device.
+      devices: that it runs on, with the same memory where they are CPUs.
+    """
     try:
         found = compiled.memory_analysis()
     except (NotImplementedError, RuntimeError):  # a backend that does not say
@@ -51,7 +56,7 @@ def check_program(compiled: Any) -> None:
     if found is not None and jax.default_backend() == "cpu":
         total = found.temp_size_in_bytes + found.argument_size_in_bytes
         total += found.output_size_in_bytes - found.alias_size_in_bytes
-        _check(float(total), "this run")
+        _check(float(total) * devices, "this run")
 
 
 def is_used_up(error: BaseException) -> bool:

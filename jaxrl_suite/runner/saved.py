@@ -50,7 +50,8 @@ def find(out: Path, cell: str | None = None) -> Place:
       RunError: for a folder without a run, and for a cell that is missing or unknown.
     """
     if (out / sweep.ARGUMENTS).is_file():
-        programs = sorted((out / "programs").glob("*"), key=lambda p: int(p.name))
+        numbered = (p for p in (out / "programs").glob("*") if p.name.isdigit())
+        programs = sorted(numbered, key=lambda p: int(p.name))
         return _chosen(out, list(_cells(programs)), cell)
     stored = folder.read(out)
     if stored is None:

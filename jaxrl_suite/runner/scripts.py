@@ -100,6 +100,12 @@ def hand_over(script: Script, arguments: Sequence[str], asked: bool = False) -> 
       RunError: for a script that is gone, that gives no commands, or that is not the user's own.
     """
     path = Path(script.path)
+    parts = script.module.split(".") if script.module else []
+    if parts and path.with_suffix("").parts[-len(parts) :] not in (
+        tuple(parts),
+        (*parts[1:], "__main__"),
+    ):
+        raise RunError(f"script={script.path!r}: is not the file of its module {script.module!r}")
     if not path.is_file():
         moved = "" if asked else f"; if it has moved: python SCRIPT {shlex.join(arguments)}"
         raise RunError(f"script={script.path!r}: there is no such file{moved}")
@@ -116,6 +122,7 @@ def hand_over(script: Script, arguments: Sequence[str], asked: bool = False) -> 
         root = path.parents[script.module.count(".")]
         before = environment.get("PYTHONPATH")
         environment["PYTHONPATH"] = os.pathsep.join([str(root), *([before] if before else [])])
-        start = [sys.executable, "-m", script.module]
+        # -P: a file of the same name in the present folder must not come before it
+        start = [sys.executable, "-P", "-m", script.module]
     sys.stdout.flush()
     os.execve(sys.executable, [*start, *arguments], environment)

@@ -1,8 +1,8 @@
 """The compiled part of a run: every seed's `init`, and `update` scanned between two log lines.
 
 Seeds are a leading axis (`vmap`) of the whole program and are laid over devices by sharding that
-axis; nothing is communicated, so a seed's numbers do not depend on the seeds beside it. Metrics are
-reduced over the scan before they leave the device.
+axis; nothing is communicated while they train, so a seed's numbers do not depend on the seeds beside
+it. Metrics are reduced over the scan before they leave the device.
 """
 
 from __future__ import annotations
@@ -224,7 +224,7 @@ class Program:
                 out_shardings=(self.shardings, self.sharding),
             )
             compiled = function.lower(states).compile()
-            memory.check_program(compiled)
+            memory.check_program(compiled, len(self.sharding.device_set))
             self._segments[length] = compiled
         return self._segments[length]
 
@@ -257,7 +257,8 @@ def finished(function: Callable[..., Any], *arguments: Any) -> Any:
     """`function(*arguments)` when all of it is computed, in a thread of its own.
 
     Python handles signals in the main thread alone, and not while that is inside of XLA, where a
-    program with host games stays to its end.
+    program with host games stays to its end. JAX's own `with` settings (`jax.debug_nans`) belong to a
+    thread and do not reach it.
     """
     with ThreadPoolExecutor(1, "program") as threads:
         return threads.submit(lambda: jax.block_until_ready(function(*arguments))).result()

@@ -124,9 +124,9 @@ class WandB:
     def log(self, env_steps: int, metrics: Mapping[str, np.ndarray]) -> None:
         row: dict[str, float] = {"env_steps": env_steps}
         for name, column in metrics.items():
-            masked = np.ma.asarray(column)
-            if masked.count():
-                row[name] = float(masked.mean())
+            finite = np.ma.masked_invalid(column)  # rows of a sweep that have diverged left out
+            if finite.count():
+                row[name] = float(finite.mean())
             for i, seed in enumerate(self._seeds):
                 if len(self._seeds) > 1 and not np.ma.getmaskarray(column)[i]:
                     row[f"seed-{seed}/{name}"] = float(column[i])

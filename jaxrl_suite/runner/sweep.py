@@ -77,9 +77,11 @@ def batched(spec: Spec, configs: Sequence[Any]) -> Experiment:
     values = {name: [getattr(c, name) for c in configs] for name in spec.sweepable}
     cells = {name: jnp.asarray(v) for name, v in values.items() if len(set(v)) > 1}
     first = spec.build(base)
+    made: list[Experiment] = []  # programs call the games of an environment for as long as it lives
 
     def build(cell: dict[str, jax.Array]) -> Experiment:
-        return spec.build(dataclasses.replace(base, **cell))
+        made.append(spec.build(dataclasses.replace(base, **cell)))
+        return made[-1]
 
     def init(key: jax.Array, cell: dict[str, jax.Array]) -> State:
         return cell, build(cell).init(key)

@@ -80,3 +80,14 @@ def test_no_host_starts_that_many_processes(workers):
         envs.make("NetHackScore-v0", workers=workers)
     with pytest.raises(envs.UnknownOption, match="^deadline=-1: seconds, above 0"):
         envs.make("NetHackScore-v0", deadline=-1)
+
+
+def test_seeds_have_all_of_32_bits():
+    envs.make("Empty-8x8", num_contexts=2, context_seed=2**32 - 1)
+    with pytest.raises(envs.UnknownOption, match="^context_seed=4294967296"):
+        envs.make("Empty-8x8", num_contexts=2, context_seed=2**32)
+
+
+@pytest.mark.parametrize("value", ["{[]:1}", "-" * 5000 + "1", "(" * 500])
+def test_values_that_python_cannot_read_are_text(value):
+    assert split_name(f"Empty-8x8?size={value}") == ("Empty-8x8", {"size": value})

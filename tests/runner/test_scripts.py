@@ -113,5 +113,18 @@ def test_modules_are_started_as_modules(tmp_path, monkeypatch):
     path.parent.mkdir()
     path.write_text(SCRIPT)
     scripts.hand_over(Script(str(path), "own.walks"), ["watch", "run"], asked=True)
-    assert started[0][1][1:] == ["-m", "own.walks", "watch", "run"]
+    assert started[0][1][1:] == ["-P", "-m", "own.walks", "watch", "run"]
     assert started[0][2]["PYTHONPATH"].split(":")[0] == str(tmp_path)
+
+
+def test_a_config_cannot_start_another_module_than_its_script(tmp_path, monkeypatch):
+    monkeypatch.setattr(scripts.os, "execve", lambda *given: pytest.fail("started"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    path = tmp_path / "own" / "walks.py"
+    path.parent.mkdir()
+    path.write_text(SCRIPT)
+    scripts.trust(Script(str(path)))
+    for module in ("evil", "timeit", "other.walks"):
+        with pytest.raises(RunError, match="is not the file of its module") as error:
+            scripts.hand_over(Script(str(path), module), ["watch", "run"])
+        assert "-m" not in str(error.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import pytest
 import yaml
 from walks import walk
 
-from jaxrl_suite.runner import Options, RunError, cli, curves, run, sweep
+from jaxrl_suite import experiment
+from jaxrl_suite.runner import Options, RunError, cli, curves, run, segment, sweep
 
 COMMON = ["--total-steps", "160", "--seeds", "2", "--seed", "3", "--log-every", "5"]
 
@@ -251,3 +253,22 @@ def test_bad_grids_are_refused_before_anything_is_written(tmp_path, capsys):
     with pytest.raises(RunError, match="another|sweep of"):
         sweep.remember(tmp_path / "s", walk.EXPERIMENT, ["x"])
         sweep.recall(tmp_path / "s", dataclasses.replace(walk.EXPERIMENT, name="other"))
+
+
+def test_the_games_of_a_sweep_live_as_long_as_its_programs():
+    """Each trace of a batched experiment makes environments of its own, which nobody else holds."""
+    spec = experiment.get("ppo")
+    small = {"num_envs": 2, "rollout_length": 4, "minibatches": 1, "epochs": 1, "widths": (4,)}
+    base = spec.config(env="gym:CartPole-v1?workers=1", total_steps=32, eval_episodes=1, **small)
+    configs = [dataclasses.replace(base, learning_rate=rate) for rate in (1e-3, 3e-3)]
+    program = segment.Program(sweep.batched(spec, configs), 0, 2)
+    states = program.init()
+    compiled = program.segment(2, states)
+    gc.collect()
+    states, reduced = segment.finished(compiled, states)
+    assert np.isfinite(np.asarray(reduced.values)[reduced.present]).all()
+    gc.collect()
+    program.evaluate(states, 2)
+    gc.collect()
+    evaluated = program.evaluate(states, 2)
+    assert np.asarray(evaluated.present).all()

@@ -36,10 +36,12 @@ class Echo:
         assert not any(x.flags.writeable for x in arguments)
         if method == 1:
             raise KeyError("of its own")
+        if method == 2:
+            raise OSError("no file '\udc80'")  # a name whose bytes are no text
         return arguments[::-1]
 
 
-needed = pytest.mark.skipif(not handler.usable(), reason="only on CPUs")
+needed = pytest.mark.skipif(jax.default_backend() != "cpu", reason="only on CPUs")
 
 
 @needed
@@ -65,6 +67,11 @@ def test_values_of_every_type(shape: tuple[int, ...]) -> None:
 
 
 @needed
+def test_the_interface_of_this_jaxlib_is_known() -> None:
+    assert handler.usable()
+
+
+@needed
 def test_errors_carry_the_traceback_and_later_calls_work() -> None:
     echo = Echo()
     given = handler.number(echo)
@@ -72,6 +79,8 @@ def test_errors_carry_the_traceback_and_later_calls_work() -> None:
     ones = jnp.ones(2)
     with pytest.raises(jax.errors.JaxRuntimeError, match=r"(?s)Traceback.*KeyError: 'of its own'"):
         jax.block_until_ready(jax.jit(lambda x: handler.call(given, 1, [shape], x))(ones))
+    with pytest.raises(jax.errors.JaxRuntimeError, match=r"no file '\\udc80'"):
+        jax.block_until_ready(jax.jit(lambda x: handler.call(given, 2, [shape], x))(ones))
     good = jax.jit(lambda x: handler.call(given, 0, [shape], x)[0])
     np.testing.assert_array_equal(good(ones), ones)
     del echo
