@@ -9,6 +9,7 @@ import sys
 import jax
 import pyarrow.parquet as pq
 
+from envs import cores
 from jaxrl_suite import experiment
 from jaxrl_suite.runner import cli, cpu_devices
 
@@ -98,7 +99,7 @@ def test_hosts_of_games_keep_one_device(monkeypatch):
     names = [spec.plays(spec.config(env=name)) for name in ("freeze-horn", "NetHackScore-v0")]
     assert names[0] == "MiniHack-Freeze-Horn-Restricted-v0"
     asked = []
-    monkeypatch.setattr(cpu_devices, "_cores", lambda: 2)
+    monkeypatch.setattr(cores, "usable_cores", lambda: 2)
     monkeypatch.setattr(jax.config, "update", lambda *given: asked.append(given))
     for chosen in ("XLA_FLAGS", "JAX_NUM_CPU_DEVICES"):
         monkeypatch.delenv(chosen, raising=False)
@@ -110,9 +111,9 @@ def test_hosts_of_games_keep_one_device(monkeypatch):
 
 def test_seeds_divide_over_the_cores(child_environment):
     code = """
-import os, jax
+import os, jax, envs.cores
 from jaxrl_suite.runner import cpu_devices
-cpu_devices._cores = lambda: 4
+envs.cores.usable_cores = lambda: 4
 expected = int(os.environ["EXPECTED"])
 asked = cpu_devices.configure(6)
 assert (asked or 1, len(jax.devices())) == (expected, expected), jax.devices()
