@@ -33,7 +33,7 @@ from typing import Any
 import jax
 import numpy as np
 
-_TARGET = "jaxrl_suite_host"
+TARGET = "jaxrl_suite_host"  # what XLA knows the handler by
 _METADATA, _EXECUTE, _INTERNAL = 1, 3, 13  # an extension's type, a stage, an error code
 _TYPES = {
     1: np.dtype(bool),
@@ -130,7 +130,7 @@ def call(given: int, method: int, shapes: Any, *arguments: Any) -> Any:
     _register()
     leaves, structure = jax.tree.flatten(shapes)
     which = np.asarray([given, method], np.int32)
-    results = jax.ffi.ffi_call(_TARGET, leaves, has_side_effect=True)(which, *arguments)
+    results = jax.ffi.ffi_call(TARGET, leaves, has_side_effect=True)(which, *arguments)
     return jax.tree.unflatten(structure, results)
 
 
@@ -143,7 +143,7 @@ def usable() -> bool:
 
 @functools.cache
 def _register() -> None:
-    jax.ffi.register_ffi_target(_TARGET, jax.ffi.pycapsule(_handle), platform="cpu")
+    jax.ffi.register_ffi_target(TARGET, jax.ffi.pycapsule(_handle), platform="cpu")
     atexit.register(_exiting.set)
 
 

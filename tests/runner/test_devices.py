@@ -109,6 +109,40 @@ def test_hosts_of_games_keep_one_device(monkeypatch):
     assert cpu_devices.configure(0) == 1  # fewer seeds than processes: told about later
 
 
+def test_games_on_several_devices_are_refused(child_environment, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "jaxrl_suite",
+        "run",
+        "ppo",
+        "--env",
+        "gym:CartPole-v1?workers=1",
+    ]
+    small = [
+        "--total-steps",
+        "64",
+        "--num-envs",
+        "4",
+        "--rollout-length",
+        "8",
+        "--seeds",
+        "2",
+        "--out",
+    ]
+    done = subprocess.run(
+        [*command, *small, str(tmp_path / "run")],
+        env={**child_environment, **FOUR},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "games on the host are played on one CPU device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_seeds_divide_over_the_cores(child_environment):
     code = """
 import os, jax, envs.cores

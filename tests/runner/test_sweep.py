@@ -260,8 +260,9 @@ def test_the_games_of_a_sweep_live_as_long_as_its_programs():
     spec = experiment.get("ppo")
     small = {"num_envs": 2, "rollout_length": 4, "minibatches": 1, "epochs": 1, "widths": (4,)}
     base = spec.config(env="gym:CartPole-v1?workers=1", total_steps=32, eval_episodes=1, **small)
-    configs = [dataclasses.replace(base, learning_rate=rate) for rate in (1e-3, 3e-3)]
-    program = segment.Program(sweep.batched(spec, configs), 0, 2)
+    configs = [dataclasses.replace(base, learning_rate=rate) for rate in (1e-3, 2e-3, 3e-3)]
+    # three rows, which lie on one device, however many there are
+    program = segment.Program(sweep.batched(spec, configs), 0, 3)
     states = program.init()
     compiled = program.segment(2, states)
     gc.collect()
