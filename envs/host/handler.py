@@ -33,6 +33,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from envs.host import interrupts
+
 TARGET = "jaxrl_suite_host"  # what XLA knows the handler by
 _METADATA, _EXECUTE, _INTERNAL = 1, 3, 13  # an extension's type, a stage, an error code
 _TYPES = {
@@ -49,6 +51,7 @@ _TYPES = {
     11: np.dtype("float32"),
     12: np.dtype("float64"),
 }
+_METHODS = 8  # of a target, at most
 _MOST_VIEWS = 4096  # arrays remembered by address
 
 # every structure begins with its size and a list of extensions
@@ -128,8 +131,10 @@ def call(given: int, method: int, shapes: Any, *arguments: Any) -> Any:
       arguments: arrays; `handle` sees them read-only and must not keep them.
     """
     _register()
+    interrupts.install()
     leaves, structure = jax.tree.flatten(shapes)
-    which = np.asarray([given, method], np.int32)
+    # a literal: a function with a `custom_vmap` rule may not capture an array (JAX asserts under cond)
+    which = jax.lax.full((), given * _METHODS + method, np.int32)
     results = jax.ffi.ffi_call(TARGET, leaves, has_side_effect=True)(which, *arguments)
     return jax.tree.unflatten(structure, results)
 
@@ -143,6 +148,7 @@ def usable() -> bool:
 
 @functools.cache
 def _register() -> None:
+    interrupts.defer_inside(_answer.__code__)
     jax.ffi.register_ffi_target(TARGET, jax.ffi.pycapsule(_handle), platform="cpu")
     atexit.register(_exiting.set)
 
@@ -157,8 +163,7 @@ def _installed() -> tuple[int, int] | None:
     return (int(found[0]), int(found[1])) if len(found) == 2 else None
 
 
-@ctypes.CFUNCTYPE(c_void_p, POINTER(_Frame))
-def _handle(pointer: Any) -> int | None:
+def _answer(pointer: Any) -> int | None:
     """XLA's handler: nothing may be raised in here, an error is what it returns."""
     try:
         frame = pointer.contents
@@ -171,8 +176,9 @@ def _handle(pointer: Any) -> int | None:
                 return None
         if frame.stage != _EXECUTE or _exiting.is_set():
             return None
+        interrupts.install()
         which, *arguments = _arrays(frame.arguments, False)
-        given, method = which.tolist()
+        given, method = divmod(int(which), _METHODS)
         target = _objects.get(given)
         if target is None:
             raise RuntimeError(
@@ -189,6 +195,9 @@ def _handle(pointer: Any) -> int | None:
         made: int | None = frame.api.contents.create_error(ctypes.byref(error))
         return made
     return None
+
+
+_handle = ctypes.CFUNCTYPE(c_void_p, POINTER(_Frame))(_answer)
 
 
 def _arrays(buffers: Any, writable: bool) -> list[np.ndarray]:

@@ -224,6 +224,12 @@ class Pool:
         _, text, trace = self.errors.pop(number)
         raise HostError(f"{self.name}: {text}\n\nIn the worker:\n{trace}")
 
+    def give_up_waiting(self) -> None:
+        """Replaces workers that owe an answer, after an interrupt between asking and being answered."""
+        for process in list(self.processes):
+            if process.inflight:
+                self._lost(process, "was interrupted", True)
+
     def give_up(self, why: str) -> None:
         """Ends the pool and raises.
 

@@ -78,8 +78,10 @@ class Process:
         """Closes the socket, which asks the worker to end, and kills it after `patience` seconds."""
         self.channel.close()
         try:
-            self.popen.wait(patience)
-        except subprocess.TimeoutExpired:
-            self.popen.kill()  # works on a stopped process too
-            self.popen.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.popen.wait(patience)
+        finally:  # also after Ctrl-C
+            if self.popen.poll() is None:
+                self.popen.kill()  # works on a stopped process too
+                self.popen.wait()
+            shutil.rmtree(self.folder, ignore_errors=True)

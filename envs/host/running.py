@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from envs.host.group import Batch, Group
+from envs.host.interrupts import may_end
 from envs.host.pool import Pool
 
 WHERE = ("group", "row", "base", "base", "episode", "time", "order")
@@ -50,9 +51,15 @@ class Running:
         self.groups[group.number] = group
         return group
 
+    @may_end
     def handle(self, method: int, *arguments: np.ndarray) -> Any:
         """What a program calls: one of `HANDLERS`."""
-        return getattr(self, HANDLERS[method])(*arguments)
+        try:
+            return getattr(self, HANDLERS[method])(*arguments)
+        except KeyboardInterrupt:
+            with self.pool.lock:
+                self.pool.give_up_waiting()
+            raise
 
     def reset(self, base: Any) -> Any:
         base = np.asarray(base)

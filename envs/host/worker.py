@@ -1,7 +1,8 @@
 """What a worker process does: sets groups of games up, steps them, and starts spares when idle.
 
-It ends when its socket closes, so it outlives neither a parent that ends nor one that is killed. A
-command that never returns, with no parent left to notice, is ended by the process's own alarm.
+It ends when its socket closes, so it outlives neither a parent that ends nor one that is killed. While
+a game hangs, a thread looks after the parent; a game that lets no thread run, with no parent left to
+notice, is ended by the process's own alarm.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
+import time
 import traceback
 from typing import Any
 
@@ -28,6 +31,7 @@ from envs.host.viewer import Viewer
 
 Sharing = tuple[bool, str | None]  # whether games share pages; why not, although they should
 
+_LOOK_SECONDS = 2.0  # how often a worker looks whether its parent is still there
 _IDLE_MILLISECONDS = 0  # spares are started as soon as no command is waiting
 
 
@@ -172,8 +176,24 @@ class Worker:
             self.channel.send(ERROR, (number, type(error).__name__, text, traceback.format_exc()))
 
 
+def _end_with(parent: int) -> None:
+    """Ends this process when its parent has gone, also while a game hangs."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_SECONDS)
+    _remove_folder()
+    os._exit(1)
+
+
+def _remove_folder() -> None:
+    folder = tempfile.gettempdir()
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        os.rmdir(os.path.dirname(folder))
+
+
 def main(fd: int) -> None:
     """Runs a worker on the socket `fd`."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent decides when to stop
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
@@ -183,7 +203,4 @@ def main(fd: int) -> None:
     try:
         Worker(Channel(socket.socket(fileno=fd))).serve()
     finally:  # the pool does this too, unless it was killed
-        folder = tempfile.gettempdir()
-        shutil.rmtree(folder, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            os.rmdir(os.path.dirname(folder))
+        _remove_folder()
