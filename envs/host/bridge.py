@@ -130,6 +130,7 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
         return self._shown(observation), HostState(group, row, base, zero, zero, log)
 
     def step(self, key: jax.Array, state: HostState, action: jax.Array, params: Any = None) -> Any:
+        action = jnp.asarray(action)
         state = self._logged(state, action)
         return self._outcome(state, self._step(state, action))
 
@@ -137,6 +138,7 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
         self, key: jax.Array, state: HostState, action: jax.Array, params: Any = None
     ) -> HostSent:
         """Starts a step, for `recv` to finish."""
+        action = jnp.asarray(action)
         state = self._logged(state, action)
         return HostSent(state, action, self._send(state, action))
 
@@ -152,7 +154,7 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
         return self._outcome(sent.state, self._recv(sent.state, sent.action, order))
 
     def _logged(self, state: HostState, action: jax.Array) -> HostState:
-        log = state.log.at[state.time].set(action.astype(self._log_dtype), mode="drop")
+        log = state.log.at[state.time].set(jnp.asarray(action, self._log_dtype), mode="drop")
         return state.replace(log=log)  # type: ignore[attr-defined, no-any-return]
 
     def _outcome(self, state: HostState, result: Any) -> Any:

@@ -90,7 +90,7 @@ def describe(name: str, console: Console | None = None) -> None:
             line("")
     if catalogue.kind(registry.own_name(name)) == "gymnasium":
         line("Options of the environment's constructor work, too.")
-    first = min(own or shared)
+    first = min(set(own) - set(inside) or set(shared) - set(inside))
     line(f"One is set by --env '{name}{'&' if inside else '?'}{first}=...'")
 
 

@@ -191,11 +191,16 @@ def _run(rest: list[str], package: str) -> int:
 
 def _run_spec(spec: Spec, arguments: list[str], start: str) -> int:
     from jaxrl_suite import runner
-    from jaxrl_suite.runner import compile_cache, cpu_devices, hosts, options
+    from jaxrl_suite.runner import compile_cache, cpu_devices, hosts, options, saved
 
     config, chosen = parse_run(spec, arguments, start)
     assert isinstance(chosen, options.Options)
     chosen.check()
+    if chosen.resume and chosen.out is not None and spec.script is None:
+        by = saved.script(chosen.out)
+        if by is not None:
+            again = shlex.join(["python", by.path, "--out", str(chosen.out), "--resume"])
+            raise RunError(f"{chosen.out}: a script of its own made this run; go on with: {again}")
     compile_cache.configure(chosen.compile_cache)
     cpu_devices.configure(chosen.seeds // (chosen.processes or 1), [spec.plays(config)])
     hosts.connect(chosen)

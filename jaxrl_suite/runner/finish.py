@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,11 +124,14 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def print_finals(
-    console: Console, runs: Mapping[str, Mapping[str, Any]], metrics: Sequence[str]
+    console: Console,
+    runs: Mapping[str, Mapping[str, Any]],
+    metrics: Sequence[str],
+    diverged: Collection[str] = (),
 ) -> None:
     """A table of final values: mean, interquartile mean and the mean's 95% interval over seeds.
 
-    Below it stands why a metric has no mean.
+    Below it stands why a metric has no mean, but for runs that have `diverged`.
     """
     table = Table(title="final values (mean over the last tenth of the log lines)")
     if len(runs) > 1:
@@ -146,7 +149,8 @@ def print_finals(
             cells = [metric, _number(row["mean"]), _number(row["iqm"]), interval, str(counted)]
             table.add_row(*([name] if len(runs) > 1 else []), *cells)
     console.print(table)
-    empty = [m for m in metrics if any(m in f and f[m]["mean"] is None for f in runs.values())]
+    whole = [finals for name, finals in runs.items() if name not in diverged]
+    empty = [m for m in metrics if any(m in f and f[m]["mean"] is None for f in whole)]
     if empty:
         why = "nothing to average in the last tenth of the log lines: no episode ended there, say"
         console.print(f"{', '.join(empty)}: {why}", markup=False, highlight=False, soft_wrap=True)

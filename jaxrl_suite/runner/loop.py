@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from envs.host import handler
 from jaxrl_suite import checks
 from jaxrl_suite.experiment import ConfigError, Experiment, Spec
@@ -52,6 +54,10 @@ def run(
       ConfigError: from the experiment, for a config it cannot use.
     """
     options.check()
+    if jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+        raise RunError(
+            "jax_enable_x64=True: environments and agents have 32 bits; unset JAX_ENABLE_X64"
+        )
     try:
         experiment = spec.build(config)
     except ConfigError:

@@ -97,7 +97,8 @@ def report(
     ]
     finish.write_json(options.out / "report.json", rows)
     _write_csv(options.out / "report.csv", rows)
-    finish.print_finals(console, finals, metrics)
+    gone = [row["label"] for row in rows if row["diverged"]]
+    finish.print_finals(console, finals, metrics, gone)
     for row in rows:
         if row["diverged"]:
             console.print(f"{row['label']} diverged: {row['diverged']}", markup=False)

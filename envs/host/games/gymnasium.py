@@ -203,9 +203,8 @@ class GymnasiumGame:
             row = self.rows[key or _REST]
             value = np.asarray(observation)
             if value.shape != row.shape:
-                raise ValueError(
-                    f"observation {key!r} has shape {value.shape}, its space says {row.shape}"
-                )
+                name = f"observation {key!r}" if key else "the observation"
+                raise ValueError(f"{name} has shape {value.shape}, its space says {row.shape}")
             row[...] = value
 
     def close(self) -> None:

@@ -148,3 +148,23 @@ print(total, sum("cache_hits" in e for e in events), sum("cache_misses" in e for
 def test_a_script_that_ends_while_games_are_played_ends_quietly(tmp_path: Path) -> None:
     done = run("play(jax.random.key(0))\nraise SystemExit(3)", 3000, tmp_path)
     assert (done.returncode, done.stderr) == (3, "")
+
+
+@needed
+def test_branches_of_a_batch_and_plain_numbers() -> None:
+    env, params = envs.make("gym:CartPole-v1?workers=1")
+    keys = jax.random.split(jax.random.key(5), 4)
+    _, state = jax.vmap(env.reset, (0, None))(keys, params)
+    plain, *_ = env.step(keys[0], jax.tree.map(lambda x: x[0], state), 1, params)
+
+    def either(key: jax.Array, state: Any, flag: jax.Array) -> jax.Array:
+        return jax.lax.cond(
+            flag,
+            lambda: env.step(key, state, jnp.int32(1), params)[0],
+            lambda: jnp.zeros(4),
+        )
+
+    flags = jnp.asarray([True, False, True, False])
+    got = np.asarray(jax.jit(jax.vmap(either))(keys, state, flags))
+    np.testing.assert_array_equal(got[0], plain)
+    assert got[2].any() and not got[[1, 3]].any()
