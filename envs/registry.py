@@ -137,6 +137,8 @@ def make(
             raise UnknownOption(f"max_steps={max_steps!r}: at most {name}'s {horizon}")
         env = wrappers.TimeLimit(env, max_steps)
     mode = default_reset if auto_reset is None else auto_reset
+    if mode not in ("exact", "bank", "none"):
+        raise UnknownOption(f"auto_reset={mode!r}: 'exact', 'bank' or 'none'")
     if mode != "none":
         env = wrappers.AutoReset(env, mode, bank_size)
     return _described(env, log, noise, time_counter)
@@ -161,7 +163,11 @@ def options_of(name: str) -> dict[str, Any]:
 
 
 def _unknown(name: str) -> UnknownEnvironment:
+    import gymnasium  # this late, as making grid levels does not need it
+
     hint = close_matches(own_name(name), registered())
+    if own_name(name) in gymnasium.registry:
+        hint = f"Gymnasium has it: gym:{name}"
     return UnknownEnvironment(f"environment {name!r} is not known: {hint}")
 
 

@@ -191,20 +191,23 @@ def _run(rest: list[str], package: str) -> int:
 
 def _run_spec(spec: Spec, arguments: list[str], start: str) -> int:
     from jaxrl_suite import runner
+    from jaxrl_suite.experiment import ConfigError
     from jaxrl_suite.runner import compile_cache, cpu_devices, hosts, options, saved
 
     config, chosen = parse_run(spec, arguments, start)
     assert isinstance(chosen, options.Options)
     chosen.check()
-    if chosen.resume and chosen.out is not None and spec.script is None:
-        by = saved.script(chosen.out)
-        if by is not None:
-            again = shlex.join(["python", by.path, "--out", str(chosen.out), "--resume"])
-            raise RunError(f"{chosen.out}: a script of its own made this run; go on with: {again}")
     compile_cache.configure(chosen.compile_cache)
     cpu_devices.configure(chosen.seeds // (chosen.processes or 1), [spec.plays(config)])
     hosts.connect(chosen)
-    runner.run(spec, config, chosen, f"{start} {shlex.join(arguments)}".strip())
+    try:
+        runner.run(spec, config, chosen, f"{start} {shlex.join(arguments)}".strip())
+    except (RunError, ConfigError) as error:
+        by = saved.script(chosen.out) if chosen.resume and chosen.out is not None else None
+        if by is None or spec.script is not None or "is not known" not in str(error):
+            raise
+        again = shlex.join(["python", by.path, "--out", str(chosen.out), "--resume"])
+        raise RunError(f"{error}; a script of its own made this run: go on with {again}") from None
     return 0
 
 

@@ -141,6 +141,13 @@ def test_unknown_names_get_close_matches():
         envs.make("zzzzzzzz")
 
 
+def test_environments_of_gymnasium_alone_are_pointed_to():
+    with pytest.raises(envs.UnknownEnvironment, match="Gymnasium has it: gym:FrozenLake-v1$"):
+        envs.make("FrozenLake-v1")
+    with pytest.raises(envs.UnknownOption, match="auto_reset='foo': 'exact', 'bank' or 'none'"):
+        envs.make("Empty-5x5", auto_reset="foo")
+
+
 def test_unknown_options_get_close_matches():
     with pytest.raises(envs.UnknownOption, match="view_size"):
         envs.make("LavaGapS5", viewsize=5)

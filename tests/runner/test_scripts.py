@@ -128,3 +128,37 @@ def test_a_config_cannot_start_another_module_than_its_script(tmp_path, monkeypa
         with pytest.raises(RunError, match="is not the file of its module") as error:
             scripts.hand_over(Script(str(path), module), ["watch", "run"])
         assert "-m" not in str(error.value)
+
+
+def test_a_run_on_an_environment_of_a_script_is_resumed_by_the_script(tmp_path, child_environment):
+    (tmp_path / "own.py").write_text(
+        "import envs\n"
+        "from jaxrl_suite import experiment\n"
+        "from jaxrl_suite.runner.cli import run_script\n"
+        "def own(**options):\n"
+        "    return envs.make('CartPole-v1', auto_reset='none')[0], 'exact'\n"
+        "envs.register('Own', own)\n"
+        "if __name__ == '__main__':\n"
+        "    run_script(experiment.get('ppo'))\n"
+    )
+    small = "--total-steps 64 --num-envs 2 --rollout-length 8 --minibatches 2 --widths 4 --no-video"
+    given = ["--env", "Own", "--out", "run", "--no-plots", "--eval-episodes", "1", *small.split()]
+
+    def start(*words):
+        return subprocess.run(
+            [sys.executable, *words],
+            cwd=tmp_path,
+            env=child_environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    trained = start("own.py", *given)
+    assert trained.returncode == 0, trained.stderr
+    other = start("-m", "jaxrl_suite", "run", "ppo", "--out", "run", "--resume")
+    assert other.returncode == 2
+    assert f"go on with python {tmp_path}/own.py --out run --resume" in other.stderr
+    again = start("own.py", "--out", "run", "--resume")
+    assert again.returncode == 0, again.stderr

@@ -168,3 +168,13 @@ def test_branches_of_a_batch_and_plain_numbers() -> None:
     got = np.asarray(jax.jit(jax.vmap(either))(keys, state, flags))
     np.testing.assert_array_equal(got[0], plain)
     assert got[2].any() and not got[[1, 3]].any()
+
+
+@needed
+def test_a_closed_environment_says_so() -> None:
+    env, params = envs.make("gym:CartPole-v1?workers=1")
+    step = jax.jit(env.step)
+    _, state = env.reset(jax.random.key(0), params)
+    env.unwrapped.close()
+    with pytest.raises(jax.errors.JaxRuntimeError, match="this environment has been closed"):
+        jax.block_until_ready(step(jax.random.key(0), state, jnp.int32(0), params))
