@@ -193,7 +193,7 @@ def test_noise_and_time_counter():
 
 
 def test_bad_auto_reset():
-    with pytest.raises(ValueError, match="'exact' or 'bank'"):
+    with pytest.raises(ValueError, match="'exact', 'bank' or 'none'"):
         envs.make(LEVEL, auto_reset="never")
     with pytest.raises(ValueError, match="bank_size=0"):
         envs.make(LEVEL, auto_reset="bank", bank_size=0)
