@@ -10,6 +10,7 @@ back from a step, `WHERE` those of what a state says.
 from __future__ import annotations
 
 import collections
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -78,17 +79,15 @@ class Running:
             if group is None or not self._stands(group, where):
                 return np.bool_(False), *self._nothing(len(where))
             self.groups.move_to_end(group.number)
-            group.send(np.asarray(action))
-            return np.bool_(True), *self._answer(group, group.recv())
+            return np.bool_(True), *self._answer(group, lambda: group.send(np.asarray(action)))
 
     def send(self, where: Any, action: Any) -> Any:
         where, action = np.array(where), np.array(action)
         with self.pool.lock:
             self._sends = (self._sends + 1) % (1 << 30)
             group = self.groups.get(int(where[0, 0]))
-            if group is not None and self._stands(
-                group, where
-            ):  # else `recv` will have it restored
+            # where they do not stand so, `recv` will have them restored
+            if group is not None and self._stands(group, where):
                 self.groups.move_to_end(group.number)
                 self._underway[group.number] = where, action
                 group.send(action)
@@ -103,7 +102,7 @@ class Running:
             if group is None or sent is None or not same or not np.array_equal(sent[1], action):
                 return np.bool_(False), *self._nothing(len(where))
             del self._underway[number]
-            return np.bool_(True), *self._answer(group, group.recv())
+            return np.bool_(True), *self._answer(group)
 
     def restore(self, where: Any, log: Any, action: Any) -> Any:
         where, log = np.asarray(where), np.asarray(log)
@@ -114,9 +113,8 @@ class Running:
             short = np.where(time < log.shape[1], time, 0)
             group.replay(base, episode, short, log)
             self._stands_anew(group)
-            group.send(np.asarray(action))
-            batch = group.recv()
-            observation, numbers = self._answer(group, batch)
+            observation, numbers = self._answer(group, lambda: group.send(np.asarray(action)))
+            batch = self._batches[group.number]
             again = (short != time) & ~(batch.terminated | batch.truncated)
             numbers[:, NUMBERS.index("truncated")] |= again
             numbers[:, NUMBERS.index("lost")] |= again
@@ -127,9 +125,12 @@ class Running:
             batch = self._batches[int(np.asarray(number)[0])]
             return batch.final_observation(), np.asarray(time)
 
-    def _answer(self, group: Group, batch: Batch) -> Any:
-        self._batches[group.number] = batch
-        stand = self._stand[group.number]
+    def _answer(self, group: Group, send: Callable[[], None] = lambda: None) -> Any:
+        """What comes back from a step; where that fails, nobody knows where the games stand."""
+        stand = self._stand.pop(group.number)
+        send()
+        self._batches[group.number] = batch = group.recv()
+        self._stand[group.number] = stand
         stand[:, 4], stand[:, 5] = group.arrays["episode"], group.arrays["time"]
         numbers = np.empty((group.size, len(NUMBERS)), np.int32)
         numbers[:, :2], numbers[:, 2:4] = stand[:, :2], stand[:, 4:]
@@ -148,7 +149,8 @@ class Running:
 
     def _stands(self, group: Group, where: np.ndarray) -> bool:
         """Whether a group's games are those of a batch of states, in their order and at their step."""
-        return not group.waiting and np.array_equal(self._stand[group.number], where[:, :-1])
+        stand = self._stand.get(group.number)
+        return stand is not None and not group.waiting and np.array_equal(stand, where[:, :-1])
 
     def _nothing(self, count: int) -> Any:
         observation = {

@@ -108,6 +108,23 @@ def test_errors_of_games_reach_the_user_and_later_calls_work(made):
     assert np.isfinite(out[2]).all()
 
 
+def test_a_state_is_stepped_from_where_it_stands_after_a_game_has_raised(made):
+    """The other games of that step were played on by then."""
+    env, params = made
+    step = jax.jit(jax.vmap(env.step, (0, 0, 0, None)))
+    keys = jax.random.split(jax.random.key(0), N)
+    right = jnp.asarray([1, 2, 1, 2])
+    expected = jax.device_get(step(keys, start(env, params, 9)[1], right, params))
+    for wrong in (0, N - 1):  # a game of the first worker, and one of the second
+        _, state = start(env, params, 9)
+        with pytest.raises(Exception, match="IndexError"):
+            jax.block_until_ready(step(keys, state, right.at[wrong].set(99), params))
+        again = jax.device_get(step(keys, state, right, params))
+        for name, value in expected[0].items():
+            np.testing.assert_array_equal(again[0][name], value)
+        np.testing.assert_array_equal(again[1].env_state.time, expected[1].env_state.time)
+
+
 def test_contexts_are_a_fixed_set_of_games():
     env, params = envs.make("NetHackScore-v0", num_contexts=2, max_steps=5, workers=1)
     observation, _ = start(env, params, 0, count=12)
