@@ -61,8 +61,7 @@ def make_env(config: Config) -> tuple[Any, Any]:
     """The environment, which PC-PG resets itself.
 
     Raises:
-      ConfigError: for a name or an option that `envs.make` refuses; games on the host
-        reset themselves and are refused too.
+      ConfigError: as `bare_env`, and for observations that cannot be standardized.
     """
     env, params = bare_env(
         config.env,

@@ -154,7 +154,7 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
         return self._outcome(sent.state, self._recv(sent.state, sent.action, order))
 
     def _logged(self, state: HostState, action: jax.Array) -> HostState:
-        log = state.log.at[state.time].set(jnp.asarray(action, self._log_dtype), mode="drop")
+        log = state.log.at[state.time].set(action.astype(self._log_dtype), mode="drop")
         return state.replace(log=log)  # type: ignore[attr-defined, no-any-return]
 
     def _outcome(self, state: HostState, result: Any) -> Any:

@@ -20,10 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxrl_suite.runner import scripts
 from jaxrl_suite.runner.arguments import parse
-from jaxrl_suite.runner.command_line import (
-    directories_first,
-    parse_run,
-)
+from jaxrl_suite.runner.command_line import directories_first, parse_run
 from jaxrl_suite.runner.errors import RunError
 from jaxrl_suite.runner.suggest import hint
 from jaxrl_suite.runner.sweep_command import sweep_spec
