@@ -3,6 +3,10 @@
 Run by `benchmarks.nethack_pool`; imports nothing of the suite. Arguments: task, keys (by commas), number
 of games, workers, actions. For every line on standard input, a number of steps, it plays random actions
 and prints the seconds.
+
+Its environment, with Python 3.10 as its packages want: `pip install "numpy<2" pufferlib==1.0.1 nle
+filelock psutil`, then `pip install --no-deps nle==1.3.0`, whose stated needs and PufferLib's exclude
+each other.
 """
 
 from __future__ import annotations
