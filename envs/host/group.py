@@ -156,12 +156,21 @@ class Group:
 
         Args:
           actions: `[size, ...]`.
+
+        Raises:
+          ValueError: for another shape, or fractions where one of several is to be chosen.
+          HostError: the pool has been closed.
         """
+        self.pool.check_open()
         if self.waiting:
             raise RuntimeError("send: the step before has not been received")
+        actions, into = np.asarray(actions), self.arrays["action"]
+        if actions.shape != into.shape or (actions.dtype.kind == "f" and into.dtype.kind != "f"):
+            given = f"{actions.dtype}{list(actions.shape)}"
+            raise ValueError(f"actions of {given}: must be {into.dtype}{list(into.shape)}")
         self.waiting = True
         self.bank ^= 1
-        self.arrays["action"][:] = actions
+        into[:] = actions
         self._episode[:] = self.arrays["episode"]
         for index, (low, _) in enumerate(self.parts):
             if not self.lost[low]:

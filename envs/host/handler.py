@@ -139,6 +139,11 @@ def call(given: int, method: int, shapes: Any, *arguments: Any) -> Any:
     return jax.tree.unflatten(structure, results)
 
 
+def is_in(program: Any) -> bool:
+    """Whether a traced `program` (of `jax.make_jaxpr`) calls the host."""
+    return TARGET in str(program)
+
+
 @functools.cache
 def usable() -> bool:
     """Whether programs run on CPUs by default and XLA's interface is the one known here."""

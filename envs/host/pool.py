@@ -113,7 +113,9 @@ class Pool:
 
         Raises:
           OutOfSharedMemory: when its observations do not fit into memory.
+          HostError: the pool has been closed.
         """
+        self.check_open()
         number = next(self._numbers)
         group = Group(self, number, size)
         self.groups[number] = group
@@ -142,6 +144,11 @@ class Pool:
     def closed(self) -> bool:
         """Whether the workers have been ended."""
         return not self._finalizer.alive
+
+    def check_open(self) -> None:
+        """Raises HostError if the workers have been ended."""
+        if self.closed:
+            raise HostError(f"{self.name}: this environment has been closed")
 
     def memory(self) -> list[dict[str, int]]:
         """Bytes of each worker: `rss`, `private` and `pss`."""

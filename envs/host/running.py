@@ -17,7 +17,7 @@ import numpy as np
 
 from envs.host.group import Batch, Group
 from envs.host.interrupts import may_end
-from envs.host.pool import HostError, Pool
+from envs.host.pool import Pool
 
 WHERE = ("group", "row", "base", "base", "episode", "time", "order")
 NUMBERS = ("group", "row", "episode", "time", "reward", "terminated", "truncated", "lost")
@@ -55,8 +55,7 @@ class Running:
     @may_end
     def handle(self, method: int, *arguments: np.ndarray) -> Any:
         """What a program calls: one of `HANDLERS`."""
-        if self.pool.closed:
-            raise HostError(f"{self.pool.name}: this environment has been closed")
+        self.pool.check_open()
         try:
             return getattr(self, HANDLERS[method])(*arguments)
         except KeyboardInterrupt:

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec, Sharding, SingleDeviceSharding
 
+from envs.host import handler
 from jaxrl_suite.experiment import Experiment, Mean, State
 from jaxrl_suite.runner import memory
 from jaxrl_suite.runner.errors import RunError
@@ -188,16 +189,23 @@ class Program:
         if spread and experiment.over_envs is None:
             raise RunError("spread_environments=True: this experiment cannot; leave it out")
         count = part.stop - part.start
-        self.sharding, self.message = layout(count, jax.local_devices(), spread)
         keys, cells = jax.tree.map(lambda x: x[part], rows(experiment.cells, first_seed, seeds))
-        self.keys, self._cells = jax.device_put((keys, cells), self.sharding)
 
         def init(key: jax.Array, cell: Any) -> State:
             arguments = (key,) if experiment.cells is None else (key, cell)
             return _strong(experiment.init(*arguments))
 
-        self.template = jax.eval_shape(jax.vmap(init), self.keys, self._cells)
+        traced = jax.make_jaxpr(jax.vmap(init), return_shape=True)
+        program, self.template = traced(keys, cells)
         memory.check_state(self.template)
+        devices = jax.local_devices()
+        cut = handler.is_in(program) and len(devices) > 1
+        if cut:  # which is all that CPUs' programs can call the host from
+            devices = devices[:1]
+        self.sharding, self.message = layout(count, devices, spread)
+        if cut:
+            self.message = "games on the host are played from one CPU device: using one"
+        self.keys, self._cells = jax.device_put((keys, cells), self.sharding)
         self.shardings: Any = self.sharding  # of the state
         if spread and experiment.over_envs is not None:
             over_envs, num_envs = experiment.over_envs

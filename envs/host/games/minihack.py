@@ -130,7 +130,7 @@ class OwnGame:
 
     def step(self, action: Any) -> tuple[float, bool, bool]:
         if not 0 <= action < self.actions:
-            raise IndexError(f"action {action}: below {self.actions}")
+            raise IndexError(f"action {action}: from 0 to {self.actions - 1}")
         observation, reward, done, _, info = self.env.step(action)
         self._write(observation)
         cut = int(info["end_status"]) == _ABORTED

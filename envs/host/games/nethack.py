@@ -82,6 +82,8 @@ class NetHackGame:
 
     def step(self, action: Any) -> tuple[float, bool, bool]:
         game = self.game
+        if not 0 <= action < len(self.actions):  # Python would count negative ones from the end
+            raise IndexError(f"action {action}: from 0 to {len(self.actions) - 1}")
         game.step(self.actions[action])
         if self.timeout:
             self._over_time()  # NLE looks twice a step, and counts both

@@ -110,12 +110,27 @@ def test_bad_options_and_actions_are_told(pool):
         Pool("nethack", NAME, {"keys": ("glyph",)}, workers=1)
     group = pool.group(2)
     group.reset(BASE[:2])
-    group.send(np.array([0, 99]))
-    with pytest.raises(HostError, match=r"IndexError.*environment 1, episode 0, seeds core=") as e:
-        group.recv()
-    assert "In the worker" in str(e.value)
-    group.reset(BASE[:2])  # and the pool still works
+    for bad in (99, -1):
+        group.send(np.array([0, bad]))
+        told = rf"IndexError: action {bad}: from 0 to 22.*environment 1, episode 0, seeds core="
+        with pytest.raises(HostError, match=told) as e:
+            group.recv()
+        assert "In the worker" in str(e.value)
+        group.reset(BASE[:2])  # and the pool still works
+    for bad in (np.zeros(2), np.zeros(3, int), np.zeros((2, 1), int)):
+        with pytest.raises(ValueError, match=r"actions of .*: must be int32\[2\]"):
+            group.send(bad)
     play(group, 3)
+
+
+def test_closed_pools_say_so():
+    pool = Pool("gymnasium", "gym:CartPole-v1", {}, workers=1)
+    group = pool.group(2)
+    group.reset(BASE[:2])
+    pool.close()
+    for call in (lambda: pool.group(2), lambda: group.send(np.zeros(2, int))):
+        with pytest.raises(HostError, match="has been closed"):
+            call()
 
 
 def test_out_of_shared_memory_is_told(pool):
