@@ -27,7 +27,7 @@ import jax
 import jax.numpy as jnp
 
 from envs.core import Environment
-from jaxrl_suite import distributions, evaluation, gae
+from jaxrl_suite import distributions, evaluation, gae, losses
 from jaxrl_suite.agents import acting, networks
 from jaxrl_suite.agents.pcpg import cover as covers
 from jaxrl_suite.agents.pcpg import design, episodes, features, learners
@@ -175,7 +175,7 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
             if exploiter is not learner:
                 learn = learners.either(reward_free, learn, exploiter.update)
             params, opt_state, metrics = learn(learn_key, params, opt_state, batch)
-            metrics["bonus"] = jnp.sum(extra * found.own) / jnp.maximum(jnp.sum(found.own), 1)
+            metrics["bonus"] = losses.weighted_mean(extra, found.own)
             return (params, opt_state), metrics
 
         keys = jax.random.split(key, config.loops)
