@@ -225,7 +225,9 @@ def make(
 
     def loss(params, batch):
         features = jnp.asarray(phi.apply(params["phi"], batch.states))
-        losses, right = g.apply(params["g"], features[:, :-1], features[:, 1:], batch.action)
+        losses, right = jax.tree.map(
+            jnp.asarray, g.apply(params["g"], features[:, :-1], features[:, 1:], batch.action)
+        )
         return weighted_mean(losses, batch.weight), weighted_mean(right, batch.weight)
 
     def step(state, batch):
