@@ -75,7 +75,7 @@ def evaluators(
     Callable[[jax.Array, Any], dict[str, Any]],
     Callable[[jax.Array, Any], Iterator[evaluation.Moment]],
 ]:
-    """`evaluate` and `play` of an experiment whose state has `acting`; its policy is `policy_of(state)`."""
+    """`evaluate` and `play` of states that have `acting`, and a policy: `policy_of(state)`."""
 
     def act(state: Any) -> evaluation.Act:
         return acting.act(policy_of(state), action_space, config.eval_greedy)
