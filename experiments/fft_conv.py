@@ -74,8 +74,7 @@ def check(config: Config) -> None:
     Raises:
       ConfigError: naming the field.
     """
-    if config.method not in fft_conv.METHODS:
-        raise ConfigError("method", config.method, f"one of {', '.join(fft_conv.METHODS)}")
+    checks.one_of(config, fft_conv.METHODS, "method")
     if len(config.kernels) != len(config.channels) or not config.kernels:
         raise ConfigError("kernels", config.kernels, f"as many as channels={config.channels}")
     checks.at_least(config, 1, "num_updates", "steps", "batch_size")
