@@ -123,7 +123,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--beside", type=Path, help="bonus_tasks.json of earlier sweeps, to go in, too"
     )
-    parser.add_argument("--out", type=Path, default=_harness.RESULTS / "bonus_tasks")
+    parser.add_argument("--out", type=Path, default=_harness.results() / "bonus_tasks")
     options = parser.parse_args(argv)
 
     earlier = reported(options.beside) if options.beside else {}

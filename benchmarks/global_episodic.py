@@ -146,7 +146,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("sweeps", nargs="+", type=Path, help="folders of sweeps")
     parser.add_argument("--episodic", default="first_position", help="the episodic bonus")
     parser.add_argument("--global-bonus", default="global_position", help="the global bonus")
-    parser.add_argument("--out", type=Path, default=_harness.RESULTS / "global_episodic")
+    parser.add_argument("--out", type=Path, default=_harness.results() / "global_episodic")
     options = parser.parse_args(argv)
 
     success, chosen = read(options.sweeps)
