@@ -75,7 +75,8 @@ def check(config: Config) -> None:
       ConfigError: naming the field.
     """
     checks.one_of(config, fft_conv.METHODS, "method")
-    if len(config.kernels) != len(config.channels) or not config.kernels:
+    checks.sizes(config, "kernels", "channels")
+    if len(config.kernels) != len(config.channels):
         raise ConfigError("kernels", config.kernels, f"as many as channels={config.channels}")
     checks.at_least(config, 1, "num_updates", "steps", "batch_size")
     checks.above(config, 0.0, "learning_rate")

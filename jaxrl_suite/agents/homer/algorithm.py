@@ -92,7 +92,8 @@ def check(config: HomerConfig) -> None:
     checks.at_least(config, 1, "batch_size", "eval_episodes")
     checks.one_of(config, ABSTRACTIONS, "abstraction")
     checks.one_of(config, HOMING, "homing")
-    checks.above(config, 0.0, "ridge")
+    checks.above(config, 0.0, "ridge", "learning_rate")
+    checks.at_least(config, 0.0, "decay")
     if len(config.classifier_steps) != 2 or min(config.classifier_steps) < 0:
         raise ConfigError("classifier_steps", config.classifier_steps, "two numbers from 0 on")
 
