@@ -54,7 +54,7 @@ class LockParams(core.EnvParams):
 
 
 class Lock(core.Environment[LockState, LockParams]):
-    """One chain of good states, or more in a kind of its own, without auto-reset; its horizon is part of the task, so an episode terminates there.
+    """A lock without auto-reset; its horizon is part of the task, so an episode terminates there.
 
     Which actions are right is in the parameters. `draw(key, params)` gives them another combination.
     `refresh(key, params)`, which training calls with the keys of its seed, does so once: the first
