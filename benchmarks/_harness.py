@@ -25,6 +25,7 @@ from typing import Any
 import jax
 
 from jaxrl_suite.runner import machine
+from jaxrl_suite.runner.errors import RunError
 
 COMMITTED = Path(__file__).resolve().parents[1] / "docs" / "results"
 
@@ -99,6 +100,24 @@ def command(name: str) -> str:
     given = ["PATH" if Path(argument).is_absolute() else argument for argument in sys.argv[1:]]
     given = given[2:] if given[:1] == ["bench"] else given
     return shlex.join(["jaxrl", "bench", name, *given])
+
+
+def cells(sweep: Path) -> list[Path]:
+    """The run directories of a finished sweep's cells.
+
+    Raises:
+      RunError: for a folder without any.
+    """
+    found = sorted(path.parent for path in (sweep / "cells").glob("*/config.yaml"))
+    if not found:
+        raise RunError(f"{sweep} holds no finished sweep: no cells/*/config.yaml")
+    return found
+
+
+def commands(sweeps: Sequence[Path]) -> list[str]:
+    """What was typed to get these sweeps."""
+    first = (sweep / "programs" / "0" / "summary.json" for sweep in sweeps)
+    return [json.loads(path.read_text())["command"] for path in first if path.exists()]
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
