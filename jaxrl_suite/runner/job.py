@@ -1,9 +1,9 @@
 """One process's share of a run: segment after segment, log lines, checkpoints, stopping.
 
-Everything numeric happens in `segment`, what a checkpoint holds is told in `resume`; this file only
-decides when. Log lines sit at fixed updates,
-checkpoints lie at log lines, and rows after the restored checkpoint are made again: so a run stopped
-at any moment and resumed gives the metrics of an uninterrupted one, bit for bit (`wall_s` apart).
+Everything numeric happens in `segment`, what a checkpoint holds is in `resume`; this file only decides
+when. Log lines sit at fixed updates, checkpoints lie at log lines, and rows after the restored
+checkpoint are made again: so a run stopped at any moment and resumed gives the metrics of an
+uninterrupted one, bit for bit (`wall_s` apart).
 """
 
 from __future__ import annotations
