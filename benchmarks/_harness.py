@@ -3,7 +3,7 @@
     times = interleave({"ours": run, "peer": other}, repeats=7)      # seconds, repeat by repeat
     ratio = spread([b / a for a, b in zip(times["ours"], times["peer"])])
     options = parse(parser, argv)                                    # with --out
-    write("name", title, header, rows, notes, data)                  # OUT/name.{json,md}
+    write("name", title, header, rows, notes, data, options.out)     # OUT/name.{json,md}
 
 Candidates run in turns within one process, so that a busy moment of the machine hits all of them
 and ratios are taken within a turn.
@@ -25,26 +25,26 @@ from typing import Any
 import jax
 
 from jaxrl_suite.runner import machine
+from jaxrl_suite.runner.errors import RunError
 
 COMMITTED = Path(__file__).resolve().parents[1] / "docs" / "results"
 
 
-def _folder() -> Path:
+def results() -> Path:
+    """The folder of the results, unless another one is asked for."""
     return Path(os.environ.get("JAXRL_BENCH_RESULTS", COMMITTED))
 
 
-RESULTS = _folder()
-
-
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
-    """A benchmark's own options; `--out`, where it and `write` put what they find, becomes `RESULTS`."""
-    global RESULTS
+    """A benchmark's own options, and `out`, the folder for what it finds."""
     told = "folder of the results (default: $JAXRL_BENCH_RESULTS, or else docs/results)"
-    parser.add_argument("--out", type=Path, default=_folder(), help=told)
-    options = parser.parse_args(argv)
-    RESULTS = options.out
-    del options.out  # benchmarks write their options down
-    return options
+    parser.add_argument("--out", type=Path, default=results(), help=told)
+    return parser.parse_args(argv)
+
+
+def settings(options: argparse.Namespace) -> dict[str, Any]:
+    """The options as a benchmark writes them down: without `out`, which says nothing about numbers."""
+    return {name: value for name, value in vars(options).items() if name != "out"}
 
 
 def interleave(
@@ -102,6 +102,24 @@ def command(name: str) -> str:
     return shlex.join(["jaxrl", "bench", name, *given])
 
 
+def cells(sweep: Path) -> list[Path]:
+    """The run directories of a finished sweep's cells.
+
+    Raises:
+      RunError: for a folder without any.
+    """
+    found = sorted(path.parent for path in (sweep / "cells").glob("*/config.yaml"))
+    if not found:
+        raise RunError(f"{sweep} holds no finished sweep: no cells/*/config.yaml")
+    return found
+
+
+def commands(sweeps: Sequence[Path]) -> list[str]:
+    """What was typed to get these sweeps."""
+    first = (sweep / "programs" / "0" / "summary.json" for sweep in sweeps)
+    return [json.loads(path.read_text())["command"] for path in first if path.exists()]
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table; columns after the first are aligned to the right."""
     lines = ["| " + " | ".join(header) + " |"]
@@ -117,7 +135,7 @@ def write(
     rows: Sequence[Sequence[str]],
     notes: str,
     data: Any,
-    folder: Path | None = None,
+    folder: Path,
 ) -> None:
     """Writes `name.md` (title, table, notes, machine) and `name.json` (the numbers), and says so.
 
@@ -128,9 +146,8 @@ def write(
       rows: of it, as text.
       notes: what was measured and how, in a sentence or two.
       data: the same and more as numbers.
-      folder: where to; by default `--out`, `JAXRL_BENCH_RESULTS`, or else `docs/results`.
+      folder: where to.
     """
-    folder = RESULTS if folder is None else folder
     folder.mkdir(parents=True, exist_ok=True)
     where = environment()
     cores = where["machine"]["cores"]

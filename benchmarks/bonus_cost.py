@@ -86,7 +86,8 @@ def main(argv: list[str] | None = None) -> None:
         notes=f"{options.env}, one seed of {options.num_envs} environments, embeddings of "
         f"{options.features}, {UPDATES} updates a repeat, {options.repeats} interleaved repeats, "
         "medians; compilation not counted.",
-        data={**vars(options), "ratios": ratios, "seconds": times},
+        data={**_harness.settings(options), "ratios": ratios, "seconds": times},
+        folder=options.out,
     )
 
 

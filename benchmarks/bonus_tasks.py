@@ -23,7 +23,6 @@ from matplotlib.figure import Figure
 from benchmarks import _harness
 from jaxrl_suite.runner import stats
 from jaxrl_suite.runner.curves import Curves
-from jaxrl_suite.runner.errors import RunError
 
 METRIC = "solved"
 MEASURES = ("final", "all along")
@@ -39,11 +38,8 @@ def read(folders: list[Path]) -> Scores:
     """
     scores: Scores = {}
     for folder in folders:
-        cells = sorted((folder / "cells").glob("*/config.yaml"))
-        if not cells:
-            raise RunError(f"{folder} holds no finished sweep: no cells/*/config.yaml")
-        for path in cells:
-            curves = Curves.read(path.parent)
+        for cell in _harness.cells(folder):
+            curves = Curves.read(cell)
             bonus, env = curves.config["bonus"], curves.config["env"]
             coefficient = 0.0 if bonus == "none" else curves.config["coefficient"]
             if curves.config.get("intrinsic_discount") is not None:
@@ -123,7 +119,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--beside", type=Path, help="bonus_tasks.json of earlier sweeps, to go in, too"
     )
-    parser.add_argument("--out", type=Path, default=_harness.RESULTS / "bonus_tasks")
+    parser.add_argument("--out", type=Path, default=_harness.results() / "bonus_tasks")
     options = parser.parse_args(argv)
 
     earlier = reported(options.beside) if options.beside else {}
@@ -155,11 +151,7 @@ def main(argv: list[str] | None = None) -> None:
             for bonus, by_coefficient in scores.items()
         },
         "sweeps": (json.loads(options.beside.read_text())["sweeps"] if earlier else [])
-        + [
-            json.loads(path.read_text())["command"]
-            for folder in options.sweeps
-            for path in sorted(folder.glob("programs/0/summary.json"))
-        ],
+        + _harness.commands(options.sweeps),
     }
     _harness.write(
         "bonus_tasks",

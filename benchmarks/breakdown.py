@@ -264,6 +264,7 @@ def main(argv: list[str] | None = None) -> None:
             ]
         ),
         data={"peak": peak._asdict(), "jobs": data},
+        folder=options.out,
     )
 
 

@@ -144,7 +144,8 @@ def main(argv: list[str] | None = None) -> None:
         notes=f"Median time of one rollout of T steps over {options.repeats} interleaved repeats; "
         "float32, all XLA threads. Errors: the largest relative error of a bonus against float64 "
         "in one episode of 1024 steps among 20 states of unit length, ridge 0.1.",
-        data={"options": vars(options), "results": results},
+        data={"options": _harness.settings(options), "results": results},
+        folder=options.out,
     )
 
 

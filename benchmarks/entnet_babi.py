@@ -138,9 +138,8 @@ def _row(task: int, result: dict[str, Any]) -> list[str]:
     ]
 
 
-def page(results: dict[int, dict[str, Any]]) -> None:
+def page(results: dict[int, dict[str, Any]], folder: Path) -> None:
     """The table, the picture and the numbers."""
-    folder = _harness.RESULTS / "entnet"
     folder.mkdir(parents=True, exist_ok=True)
     curves(results).savefig(folder / "babi.png", dpi=90)
     tests = [judge(results[task])["test"] for task in results]
@@ -204,7 +203,7 @@ def main(argv: list[str] | None = None) -> None:
     kept = sorted(options.runs.glob("*.json"))
     results = {int(path.stem): json.loads(path.read_text()) for path in kept}
     if results:
-        page(results)
+        page(results, options.out / "entnet")
 
 
 if __name__ == "__main__":

@@ -228,7 +228,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--table", action="store_true", help="measure the table of `auto` again")
     parser.add_argument("--experiments", type=Path, nargs="*", default=[], help="runs to draw")
     options = _harness.parse(parser, argv)
-    folder = _harness.RESULTS / "fft_conv"
+    folder = options.out / "fft_conv"
     folder.mkdir(parents=True, exist_ok=True)
     if options.table:
         kept = fft_choice.tables()

@@ -14,7 +14,6 @@ SWEEP... are folders of `jaxrl sweep global_episodic` over `bonus`, `num_context
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +41,10 @@ def read(folders: list[Path]) -> tuple[Success, dict[str, dict[str, float]]]:
     """
     found: dict[tuple[str, str], dict[float, dict[float, np.ndarray]]] = {}
     for folder in folders:
-        cells = sorted((folder / "cells").glob("*/config.yaml"))
-        if not cells:
-            raise RunError(f"{folder} holds no finished sweep: no cells/*/config.yaml")
-        for path in cells:
-            curves = Curves.read(path.parent)
+        for cell in _harness.cells(folder):
+            curves = Curves.read(cell)
             if curves.name != "global_episodic":
-                raise RunError(f"{path.parent} is a run of {curves.name}, not of global_episodic")
+                raise RunError(f"{cell} is a run of {curves.name}, not of global_episodic")
             config = curves.config
             contexts = float("inf") if config["num_contexts"] is None else config["num_contexts"]
             by_coefficient = found.setdefault((config["env"], config["bonus"]), {})
@@ -146,7 +142,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("sweeps", nargs="+", type=Path, help="folders of sweeps")
     parser.add_argument("--episodic", default="first_position", help="the episodic bonus")
     parser.add_argument("--global-bonus", default="global_position", help="the global bonus")
-    parser.add_argument("--out", type=Path, default=_harness.RESULTS / "global_episodic")
+    parser.add_argument("--out", type=Path, default=_harness.results() / "global_episodic")
     options = parser.parse_args(argv)
 
     success, chosen = read(options.sweeps)
@@ -180,11 +176,7 @@ def main(argv: list[str] | None = None) -> None:
                 }
                 for env, bonuses in success.items()
             },
-            "sweeps": [
-                json.loads(path.read_text())["command"]
-                for folder in options.sweeps
-                for path in sorted(folder.glob("programs/0/summary.json"))
-            ],
+            "sweeps": _harness.commands(options.sweeps),
         },
         folder=options.out,
     )

@@ -179,7 +179,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--picture", type=int, default=25, help="horizon of the abstraction's picture"
     )
-    parser.add_argument("--out", type=Path, default=_harness.RESULTS / "homer")
+    parser.add_argument("--out", type=Path, default=_harness.results() / "homer")
     options = parser.parse_args(argv)
     if options.solved is not None:
         sys.exit(0 if solved(Curves.read(options.solved)).all() else 1)

@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--sequences", type=int, default=1000)
     parser.add_argument("--draws", type=int, default=5, help="of clocks, 100 sequences each")
     options = _harness.parse(parser, argv)
-    folder = _harness.RESULTS / "long_memory"
+    folder = options.out / "long_memory"
     folder.mkdir(parents=True, exist_ok=True)
     rows, data = [], {}
     for delay in DELAYS:

@@ -160,7 +160,7 @@ def main(argv: list[str] | None = None) -> None:
         long.append((config, compute(config, 1)))
         print(" | ".join(curvature_row(*long[-1])), flush=True)
     end, low, high = limit(spins)
-    folder = _harness.RESULTS / "loss_surfaces"
+    folder = options.out / "loss_surfaces"
     folder.mkdir(parents=True, exist_ok=True)
     spins_figure(spins).savefig(folder / "spins.png", dpi=110)
     networks_figure(nets[: len(NETWORKS)]).savefig(folder / "networks.png", dpi=110)

@@ -9,185 +9,21 @@ processes (`AsyncVectorEnv` has a process a game), in turns. Writes docs/results
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import subprocess
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import gymnasium
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 import envs
+from benchmarks import _nethack_candidates as candidates
 from benchmarks._harness import interleave, parse, show_ratio, spread, write
+from benchmarks._nethack_candidates import ACTIONS, BANK, KEYS, TASK, Alone
 from envs.host.pool import Pool
 
-TASK, LEVEL = "NetHackScore-v0", "MiniHack-MultiRoom-N6-Lava-v0"
-KEYS = ("glyphs", "blstats", "message")
-BANK = 256
+LEVEL = "MiniHack-MultiRoom-N6-Lava-v0"
 MOST = 256  # games of every candidate; with more of them only the jitted scans fit
-ACTIONS, TURNS = 23, 20  # of the task; `blstats` index of the game's clock
-
-
-def _alone(pipe: Any, module: str, name: str, games: int, seed: int) -> None:
-    """In a process: `games` games in a loop, without a pool; NLE's own class if `module` is "nle"."""
-    import importlib
-
-    import nle  # noqa: F401 - registers the tasks
-
-    if "MiniHack" in name:
-        import minihack  # noqa: F401
-
-    from envs.host.seeds import Contexts, episode_seeds
-
-    rng, episode = np.random.default_rng(seed), 0
-    plain: list[Any]
-    if module == "nle":
-        plain = [
-            gymnasium.make(name, observation_keys=KEYS, disable_env_checker=True)
-            for _ in range(games)
-        ]
-        for env in plain:
-            env.reset()
-    else:
-        options: dict[str, Any] = {"keys": KEYS, **({"bank": BANK} if "MiniHack" in name else {})}
-        family = importlib.import_module(f"envs.host.games.{module}").family(name, options)
-        rows = {k: np.zeros((games, *s), d) for k, (s, d) in family.staging().items()}
-        plain = [family.game({k: a[i] for k, a in rows.items()}) for i in range(games)]
-        for i, game in enumerate(plain):
-            game.reset(episode_seeds((seed, i), 0, Contexts()))
-    pipe.send(None)
-    while (steps := pipe.recv()) is not None:
-        for actions in rng.integers(8 if "MiniHack" in name else ACTIONS, size=(steps, games)):
-            for i, action in enumerate(actions.tolist()):
-                if module == "nle":
-                    _, _, terminated, truncated, _ = plain[i].step(action)
-                    if terminated or truncated:
-                        plain[i].reset()
-                else:
-                    _, terminated, truncated = plain[i].step(action)
-                    if terminated or truncated:
-                        episode += 1
-                        plain[i].reset(episode_seeds((seed, i), episode, Contexts()))
-        pipe.send(None)
-
-
-class Alone:
-    """`_alone` in as many processes as the pool has workers."""
-
-    def __init__(self, module: str, name: str, games: int, workers: int):
-        context = multiprocessing.get_context("spawn")
-        self.pipes, self.processes = [], []
-        for worker in range(workers):
-            ours, theirs = context.Pipe()
-            own = len(range(worker, games, workers))
-            arguments = (theirs, module, name, own, worker)
-            process = context.Process(target=_alone, args=arguments, daemon=True)
-            process.start()
-            self.pipes.append(ours)
-            self.processes.append(process)
-        for pipe in self.pipes:
-            pipe.recv()
-
-    def run(self, steps: int) -> None:
-        for pipe in self.pipes:
-            pipe.send(steps)
-        for pipe in self.pipes:
-            pipe.recv()
-
-    def close(self) -> None:
-        for pipe in self.pipes:
-            pipe.send(None)
-        for process in self.processes:
-            process.join(10)
-
-
-def _pool(pool: Pool, games: int, actions: int) -> Callable[[int], Any]:
-    group = pool.group(games)
-    group.reset(np.random.default_rng(0).integers(2**32, size=(games, 2), dtype=np.uint32))
-    rng = np.random.default_rng(1)
-
-    def run(steps: int) -> None:
-        for chosen in rng.integers(actions, size=(steps, games)):
-            group.send(chosen)
-            group.recv()
-
-    return run
-
-
-def _jitted(env: Any, params: Any, games: int, actions: int) -> Callable[[int], Any]:
-    """The whole rollout one jitted scan, observations consumed."""
-    _, first = jax.vmap(env.reset, (0, None))(jax.random.split(jax.random.key(0), games), params)
-    holder = {"state": first, "key": jax.random.key(1)}
-
-    def rollout(state: Any, key: jax.Array, steps: int) -> Any:
-        def body(state: Any, key: jax.Array) -> Any:
-            action = jax.random.randint(key, (games,), 0, actions)
-            out = jax.vmap(env.step, (None, 0, 0, None))(key, state, action, params)
-            seen = sum(x.astype(jnp.float32).mean() for x in out[0].values())
-            return out[1], (seen, out[2].mean())
-
-        return jax.lax.scan(body, state, jax.random.split(key, steps))
-
-    compiled = jax.jit(rollout, static_argnums=2)
-
-    def run(steps: int) -> Any:
-        holder["key"], key = jax.random.split(holder["key"])
-        holder["state"], out = compiled(holder["state"], key, steps)
-        return jax.block_until_ready(out)
-
-    return run
-
-
-def _vector(games: int) -> tuple[Callable[[int], Any], Any]:
-    def make() -> Any:
-        import nle  # noqa: F401
-
-        return gymnasium.make(TASK, observation_keys=KEYS, disable_env_checker=True)
-
-    vector = gymnasium.vector.AsyncVectorEnv([make] * games, context="forkserver")
-    vector.reset()
-    rng = np.random.default_rng(0)
-
-    def run(steps: int) -> None:
-        for chosen in rng.integers(ACTIONS, size=(steps, games)):
-            vector.step(chosen)
-
-    return run, vector
-
-
-class PufferLib:
-    """`_pufferlib` in a process of its own."""
-
-    def __init__(self, python: str, games: int, workers: int):
-        script = Path(__file__).with_name("_pufferlib.py")
-        arguments = [TASK, ",".join(KEYS), str(games), str(workers), str(ACTIONS)]
-        self.process = subprocess.Popen(
-            [python, str(script), *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.version = self._line()
-
-    def _line(self) -> str:
-        assert self.process.stdout
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError("the PufferLib process ended; see its output above")
-        return line.strip()
-
-    def run(self, steps: int) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(f"{steps}\n")
-        self.process.stdin.flush()
-        self._line()
-
-    def close(self) -> None:
-        self.process.communicate()
+TURNS = 20  # `blstats` index of the game's clock
 
 
 def _make(name: str, workers: int, **options: Any) -> tuple[Any, Any]:
@@ -252,23 +88,23 @@ def main(argv: list[str] | None = None) -> None:
             made[share], pool = env, env.unwrapped.pool
             pools[share] = pool
             before = sum(m["private"] for m in pool.memory())
-            runs[f"pool in a jitted scan{label}"] = _jitted(env, params, games, ACTIONS)
+            runs[f"pool in a jitted scan{label}"] = candidates.jitted(env, params, games, ACTIONS)
             data[f"startup/{games}{label}"] = time.perf_counter() - start
             each = (sum(m["private"] for m in pool.memory()) - before) / games
             data[f"memory/{games}{label}"] = each
             if whole:
-                runs[f"pool{label}"] = _pool(pool, games, ACTIONS)
+                runs[f"pool{label}"] = candidates.pooled(pool, games, ACTIONS)
         plain: dict[str, Any] = {"the games alone": Alone("nethack", TASK, games, workers)}
         if whole:
             plain["NLE's Gymnasium class, alone"] = Alone("nle", TASK, games, workers)
         runs = {**{name: alone.run for name, alone in plain.items()}, **runs}
         vector = None
         if chosen.pufferlib_python and whole:
-            peer = PufferLib(chosen.pufferlib_python, games, workers)
+            peer = candidates.PufferLib(chosen.pufferlib_python, games, workers)
             runs["PufferLib"], plain["PufferLib"] = peer.run, peer
             data["pufferlib"] = peer.version
         if games <= chosen.vector_most:
-            runs["AsyncVectorEnv"], vector = _vector(games)
+            runs["AsyncVectorEnv"], vector = candidates.vector(games)
         measure("NetHackScore", games, max(25, 25_600 // games), runs)
         data.setdefault("turns_per_step", _turns(pools[False]))
         data.setdefault("turns_per_step, shared pages", _turns(pools[True]))
@@ -282,11 +118,11 @@ def main(argv: list[str] | None = None) -> None:
     env, params = _make(LEVEL, workers, bank=BANK)
     alone, nle = (Alone(module, LEVEL, 16, workers) for module in ("minihack", "nle"))
     runs = {"the games alone": alone.run, "MiniHack's own class, alone": nle.run}
-    fill = _pool(env.unwrapped.pool, 16, 8)
+    fill = candidates.pooled(env.unwrapped.pool, 16, 8)
     fill(400)  # the bank
     alone.run(400)
     runs["pool, levels in a bank"] = fill
-    runs["pool in a jitted scan"] = _jitted(env, params, 16, 8)
+    runs["pool in a jitted scan"] = candidates.jitted(env, params, 16, 8)
     measure("MultiRoom-N6-Lava", 16, 40, runs)
     alone.close()
     nle.close()
@@ -317,7 +153,15 @@ def main(argv: list[str] | None = None) -> None:
     ]
     data["workers"] = workers
     header = ["task", "games", "", "steps/s", "slowest", "of the games alone"]
-    write("nethack_pool", "NetHack through the host pool", header, rows, " ".join(notes), data)
+    write(
+        "nethack_pool",
+        "NetHack through the host pool",
+        header,
+        rows,
+        " ".join(notes),
+        data,
+        chosen.out,
+    )
 
 
 if __name__ == "__main__":

@@ -151,6 +151,7 @@ def main(argv: list[str] | None = None) -> None:
         "a jitted scan, what the policy adds to it, what learning adds, what E3B adds. "
         f"{options.repeats} interleaved repeats, medians (min to max).",
         data={"length": LENGTH, "ratios": ratios, "seconds": data},
+        folder=options.out,
     )
 
 

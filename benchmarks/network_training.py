@@ -208,7 +208,8 @@ def main(argv: list[str] | None = None) -> None:
         notes=f"Median of {options.repeats} interleaved repeats of the same gradients (descents: of the "
         "same 100 steps), float32; ratios are reference / ours within a repeat. The references are "
         "straightforward JAX in the same file.",
-        data={"options": vars(options), "results": results},
+        data={"options": _harness.settings(options), "results": results},
+        folder=options.out,
     )
 
 

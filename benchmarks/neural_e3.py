@@ -184,7 +184,7 @@ def main(argv: list[str] | None = None) -> None:
     one.add_argument("--out", type=Path, default=RUNS)
     two = commands.add_parser("report", help="tables and pictures of all runs")
     two.add_argument("--runs", type=Path, default=RUNS)
-    two.add_argument("--out", type=Path, default=_harness.RESULTS / "neural_e3")
+    two.add_argument("--out", type=Path, default=_harness.results() / "neural_e3")
     given = parser.parse_args(argv)
     if given.what == "report":
         report(given.runs, given.out)

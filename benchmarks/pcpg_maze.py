@@ -274,7 +274,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
     parser.add_argument("--set", nargs="*", default=[], help="FIELD=VALUE of the arms' settings")
     parser.add_argument("--runs", type=Path, default=RUNS)
-    parser.add_argument("--out", type=Path, default=_harness.RESULTS / "pcpg_maze")
+    parser.add_argument("--out", type=Path, default=_harness.results() / "pcpg_maze")
     given = parser.parse_args(argv)
     given.runs.mkdir(parents=True, exist_ok=True)
     extra = {k: json.loads(v) for k, v in (pair.split("=", 1) for pair in given.set)}

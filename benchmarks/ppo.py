@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ import jax
 
 import envs
 from benchmarks import _harness
+from benchmarks._peer import Peer
 from jaxrl_suite.agents import ppo
 from jaxrl_suite.runner import cpu_devices, segment
 
@@ -58,29 +58,6 @@ def ours(seeds: int) -> Callable[[], Any]:
     return lambda: run(keys)
 
 
-class Rejax:
-    """A rejax process that trains once a call."""
-
-    def __init__(self, python: str):
-        script = Path(__file__).with_name("_rejax.py")
-        settings = json.dumps(SETTINGS)
-        self.process = subprocess.Popen(
-            [python, str(script), settings],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def __call__(self) -> float:
-        assert self.process.stdin and self.process.stdout
-        self.process.stdin.write("go\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError("the rejax process ended; see its output above")
-        return float(line)
-
-
 def main(argv: list[str] | None = None) -> None:
     """Measures, prints and writes the table."""
     parser = argparse.ArgumentParser(prog="jaxrl bench ppo", description=__doc__)
@@ -94,9 +71,10 @@ def main(argv: list[str] | None = None) -> None:
     candidates: dict[str, Callable[[], Any]] = {f"{n}": ours(n) for n in (1, *options.seeds)}
     peer_seconds: list[float] = []
     if options.rejax_python:
-        rejax = Rejax(options.rejax_python)
-        rejax()  # compiles
-        candidates["rejax"] = lambda: peer_seconds.append(rejax())
+        script = Path(__file__).with_name("_rejax.py")
+        rejax = Peer("rejax", [options.rejax_python, str(script), json.dumps(SETTINGS)])
+        rejax.ask("go")  # compiles
+        candidates["rejax"] = lambda: peer_seconds.append(float(rejax.ask("go")))
     times = _harness.interleave(candidates, options.repeats)
     rows = []
 
@@ -135,6 +113,7 @@ def main(argv: list[str] | None = None) -> None:
             "seconds": times,
             "rejax_seconds": peer_seconds,
         },
+        folder=options.out,
     )
 
 

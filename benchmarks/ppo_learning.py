@@ -108,6 +108,7 @@ def main(argv: list[str] | None = None) -> None:
         "library's own: initial weights, clipping of the value loss (rejax), bootstrapping at "
         "truncation, and continuous actions in units of their bounds (ours).",
         data={"settings": TASKS, "returns": data},
+        folder=options.out,
     )
 
 

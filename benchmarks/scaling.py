@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 import time
 from typing import Any
@@ -24,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import _harness
+from benchmarks._peer import Peer
 
 ENVS = 1024  # a seed
 JOBS = ("steps", "ppo")
@@ -113,55 +113,36 @@ def _serve(seeds: int) -> None:
         print(time.perf_counter() - start, count, total, flush=True)
 
 
-class _Devices:
-    """A process with so many devices."""
+def _process(devices: int, seeds: int, pin: bool, first_core: int = 0) -> Peer:
+    """A process with so many devices; asked for a job, it answers as `_measured` reads."""
+    command = [sys.executable, "-m", "benchmarks.scaling", "--serve", str(seeds)]
+    if pin:
+        mine = sorted(os.sched_getaffinity(0))[first_core : first_core + devices]
+        command = ["taskset", "-c", ",".join(map(str, mine)), *command]
+    flag = f"--xla_force_host_platform_device_count={devices}"
+    environment = {**os.environ, "XLA_FLAGS": flag, "JAX_PLATFORMS": "cpu"}
+    return Peer(f"{devices}-device", command, environment)
 
-    def __init__(self, devices: int, seeds: int, pin: bool, first_core: int = 0):
-        flag = f"--xla_force_host_platform_device_count={devices}"
-        command = [sys.executable, "-m", "benchmarks.scaling", "--serve", str(seeds)]
-        if pin:
-            mine = sorted(os.sched_getaffinity(0))[first_core : first_core + devices]
-            cores = ",".join(map(str, mine))
-            command = ["taskset", "-c", cores, *command]
-        self.process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "XLA_FLAGS": flag, "JAX_PLATFORMS": "cpu"},
-        )
 
-    def ask(self, job: str) -> None:
-        assert self.process.stdin
-        self.process.stdin.write(f"{job}\n")
-        self.process.stdin.flush()
-
-    def answer(self) -> tuple[float, int, float]:
-        assert self.process.stdout
-        seconds, count, total = self.process.stdout.readline().split()
-        return float(seconds), int(count), float(total)
-
-    def time(self, job: str) -> tuple[float, int, float]:
-        self.ask(job)
-        return self.answer()
-
-    def close(self) -> None:
-        self.process.communicate()
+def _measured(answer: str) -> tuple[float, int, float]:
+    """Seconds, environment steps, and the sum of all numbers that came out."""
+    seconds, count, total = answer.split()
+    return float(seconds), int(count), float(total)
 
 
 def _alone(count: int, repeats: int) -> dict[str, Any]:
     """Efficiency of `count` processes with a core and a seed each, at once, beside one of them."""
-    processes = [_Devices(1, 1, True, core) for core in range(count)]
+    processes = [_process(1, 1, True, core) for core in range(count)]
     found = {}
     for job in JOBS:
         for process in processes:
-            process.time(job)  # compiles
+            process.ask(job)  # compiles
         left = []
         for _ in range(repeats):
-            single = processes[0].time(job)[0]
+            single = _measured(processes[0].ask(job))[0]
             for process in processes:
-                process.ask(job)
-            left.append(single / max(process.answer()[0] for process in processes))
+                process.send(job)
+            left.append(single / max(_measured(process.answer())[0] for process in processes))
         found[job] = _harness.spread(left)
     for process in processes:
         process.close()
@@ -190,11 +171,11 @@ def main(argv: list[str] | None = None) -> None:
     for form in FORMS:
         seeds = [max(options.devices) if form == "strong" else n for n in options.devices]
         processes = [
-            _Devices(n, count, options.pin) for n, count in zip(options.devices, seeds, strict=True)
+            _process(n, count, options.pin) for n, count in zip(options.devices, seeds, strict=True)
         ]
         for job in JOBS:
-            first = [process.time(job) for process in processes]  # compiles
-            turns = [[p.time(job)[0] for p in processes] for _ in range(options.repeats)]
+            first = [_measured(process.ask(job)) for process in processes]  # compiles
+            turns = [[_measured(p.ask(job))[0] for p in processes] for _ in range(options.repeats)]
             rates = np.array(
                 [[f[1] / t for f, t in zip(first, turn, strict=True)] for turn in turns]
             )
@@ -244,6 +225,7 @@ def main(argv: list[str] | None = None) -> None:
         f"{options.repeats} turns, medians; {pinned}. Difference: of the sums of rewards and "
         "observations, and of the absolute values of parameters after four updates.",
         data,
+        options.out,
     )
 
 

@@ -120,7 +120,7 @@ def main(argv: list[str] | None = None) -> int:
 
     minutes = np.array([row["minutes"] for row in rows])
     found = {kind: np.array([row[kind] for row in rows]) for kind in KINDS}
-    folder = _harness.RESULTS / "soak"
+    folder = options.out / "soak"
     draw(folder / "soak.png", minutes, found)
     table, data = [], {}
     for kind, about in KINDS.items():

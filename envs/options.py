@@ -7,12 +7,13 @@ parameter or of the default that it replaces, wherever it comes from.
 from __future__ import annotations
 
 import ast
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+
+from envs.suggest import hint
 
 MOST = 2**31 - 1  # that JAX's whole numbers, of 32 bits, can hold
 _NO_NUMBER = (str, bytes, complex, tuple, list, dict, set, bool)  # of what literals can be
@@ -27,15 +28,6 @@ _WORDS = {
 
 class UnknownOption(ValueError):
     """No such option for this environment, or not with this value; the message says what is right."""
-
-
-def close_matches(name: str, known: list[str]) -> str:
-    """A hint for a misspelt name."""
-    lower = {k.lower(): k for k in known}
-    close = difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)
-    if close:
-        return f"did you mean {' or '.join(lower[c] for c in close)}?"
-    return f"one of {', '.join(known[:12])}{', ...' if len(known) > 12 else ''}"
 
 
 def split_name(name: str) -> tuple[str, dict[str, Any]]:
@@ -121,8 +113,8 @@ def check_options(
             own = [
                 p for p, v in inspect.signature(make).parameters.items() if v.kind == v.KEYWORD_ONLY
             ]
-            hint = close_matches(option, sorted(set(own) | set(allowed)))
-            raise UnknownOption(f"{name} has no option {option!r}: {hint}")
+            meant = hint(option, sorted({*own, *allowed}))
+            raise UnknownOption(f"{name} has no option {option!r}: {meant}")
 
 
 def check_types(name: str, options: Mapping[str, Any], *functions: Callable[..., Any]) -> None:

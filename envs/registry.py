@@ -24,13 +24,13 @@ from envs.options import (
     UnknownOption,
     check_options,
     check_types,
-    close_matches,
     defaults_of,
     merged,
     split_name,
     with_options,
 )
 from envs.raycast import world as raycast
+from envs.suggest import hint
 
 Factory = Callable[..., tuple[Environment, str]]
 
@@ -165,10 +165,10 @@ def options_of(name: str) -> dict[str, Any]:
 def _unknown(name: str) -> UnknownEnvironment:
     import gymnasium  # this late, as making grid levels does not need it
 
-    hint = close_matches(own_name(name), registered())
+    meant = hint(own_name(name), registered())
     if own_name(name) in gymnasium.registry:
-        hint = f"Gymnasium has it: gym:{name}"
-    return UnknownEnvironment(f"environment {name!r} is not known: {hint}")
+        meant = f"Gymnasium has it: gym:{name}"
+    return UnknownEnvironment(f"environment {name!r} is not known: {meant}")
 
 
 def own_name(name: str) -> str:

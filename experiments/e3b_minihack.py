@@ -23,6 +23,7 @@ from typing import Any
 
 from experiments._task import agent_env
 from experiments.ppo import SWEEPABLE
+from jaxrl_suite import checks
 from jaxrl_suite.agents import impala, ppo
 from jaxrl_suite.experiment import ConfigError, Experiment, Spec, known
 from jaxrl_suite.exploration import catalog
@@ -117,8 +118,7 @@ def build(config: Config) -> Experiment:
     Raises:
       ConfigError: for an unknown task or agent, or a task without NetHack's observations.
     """
-    if config.agent not in AGENTS:
-        raise ConfigError("agent", config.agent, f"one of {', '.join(AGENTS)}")
+    checks.one_of(config, AGENTS, "agent")
     if config.agent == "ppo" and config.clip is None:
         raise ConfigError("clip", None, "a number with agent=ppo")
     for name in UNUSED + (PPO_ONLY if config.agent == "impala" else ()):

@@ -119,8 +119,8 @@ def check(config: Config) -> None:
     if config.data == "babi" and config.task not in babi_tasks.FAMILIES:
         raise ConfigError("task", config.task, "from 1 to 20")
     counts = ("num_updates", "steps", "batch_size", "slots", "features", "halve_every", "asked")
-    checks.at_least(config, 1, *counts, "train_sentences")
-    checks.above(config, 0.0, "learning_rate")
+    checks.at_least(config, 1, *counts, "train_sentences", "most_sentences")
+    checks.above(config, 0.0, "learning_rate", "max_grad_norm")
     checks.at_least(config, 4, "longest")
     if config.shortest is not None and not 4 <= config.shortest <= config.longest:
         raise ConfigError("shortest", config.shortest, f"from 4 to longest={config.longest}")
@@ -214,6 +214,10 @@ def on_babi(config: Config) -> Experiment:
     else:
         whole = babi.read(config.folder, config.task, "train")
         test = babi.read(config.folder, config.task, "test")
+    if len(whole) < 2:
+        field = "questions" if config.folder is None else "folder"
+        right = "enough for two stories, one of them for validation"
+        raise ConfigError(field, getattr(config, field), right)
     cut = max(1, len(whole) // 10)
     vocabulary = babi.vocabulary(whole, test)
     sizes = babi.sizes(whole, test, most_sentences=config.most_sentences)

@@ -74,9 +74,9 @@ def check(config: Config) -> None:
     Raises:
       ConfigError: naming the field.
     """
-    if config.method not in fft_conv.METHODS:
-        raise ConfigError("method", config.method, f"one of {', '.join(fft_conv.METHODS)}")
-    if len(config.kernels) != len(config.channels) or not config.kernels:
+    checks.one_of(config, fft_conv.METHODS, "method")
+    checks.sizes(config, "kernels", "channels")
+    if len(config.kernels) != len(config.channels):
         raise ConfigError("kernels", config.kernels, f"as many as channels={config.channels}")
     checks.at_least(config, 1, "num_updates", "steps", "batch_size")
     checks.above(config, 0.0, "learning_rate")

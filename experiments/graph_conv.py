@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -31,6 +31,7 @@ from jaxrl_suite.data import images, tables
 from jaxrl_suite.data.images import Labelled
 from jaxrl_suite.experiment import ConfigError, Experiment, Spec
 from jaxrl_suite.networks import graph_estimation
+from jaxrl_suite.networks.graph_estimation import Level
 from jaxrl_suite.networks.spectral_graph import (
     ChebyshevConv,
     GridConv,
@@ -87,16 +88,6 @@ class Config:
     steps: int = 20
     batch_size: int = 64
     learning_rate: float = 3e-3
-
-
-class Level(NamedTuple):
-    """A convolution's graph `[N, N]` and the pools `[n, size]` behind it, or None.
-
-    Of a convolution that knows the grid `weights` is `[N]`, the node at each pixel.
-    """
-
-    weights: np.ndarray
-    pools: np.ndarray | None
 
 
 class GraphNetwork(nn.Module):
@@ -216,58 +207,26 @@ def first_layer(config: Config, data: Labelled, hidden: int = 200) -> np.ndarray
     return np.where(deviation[:, None] > 0, weights, 0.0)
 
 
-def levels_of(config: Config, weights: np.ndarray) -> tuple[Level, ...]:
-    """The graph of each convolution, coarser and coarser."""
-    levels = []
-    for _ in config.channels:
-        if config.stride == 1 or len(weights) < 2 * config.stride:
-            levels.append(Level(weights, None))
-            continue
-        pools, coarse = graph_estimation.pooling(weights, config.stride)
-        levels.append(Level(weights, pools))
-        weights = coarse
-    return tuple(levels)
-
-
-def grid_levels(config: Config, order: np.ndarray) -> tuple[Level, ...]:
-    """Of the convolution that knows the grid: pools of 2 x 2 after all convolutions but the last."""
-    levels = []
-    for i in range(len(config.channels)):
-        side = math.isqrt(len(order))
-        if i == len(config.channels) - 1 or config.stride == 1 or side % 2:
-            levels.append(Level(order, None))
-            continue
-        blocks = order.reshape(side // 2, 2, side // 2, 2).swapaxes(1, 2).reshape(-1, 4)
-        levels.append(Level(order, blocks))
-        order = np.arange(len(blocks))
-    return tuple(levels)
-
-
-def parameters(network: nn.Module, inputs: int) -> int:
-    """How many numbers a network learns."""
-    shapes = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, inputs)))
-    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
-
-
 def build(config: Config) -> Experiment:
     """Estimates the graph, then trains on it."""
     check(config)
     data, order = data_of(config)
-    n = data.train_x.shape[1]
+    n, depth = data.train_x.shape[1], len(config.channels)
     spectral = dataclasses.replace(
         config, model="spectral" if config.model == "dense" else config.model
     )
     if config.model == "grid":
-        levels = grid_levels(config, order)
+        levels = graph_estimation.grid_levels(order, depth, config.stride)
     else:
-        levels = levels_of(config, graph_of(config, data, order))
+        graph = graph_of(config, data, order)
+        levels = graph_estimation.levels(graph, depth, config.stride)
     network: nn.Module = GraphNetwork(levels, spectral, data.classes)
-    constant = {"parameters": jnp.float32(parameters(network, n))}
+    constant = {"parameters": jnp.float32(supervised.parameters(network, n))}
     if config.model == "dense":
         each = n + 1 + data.classes  # weights and bias of a hidden unit, weights out
         hidden = max(1, round((float(constant["parameters"]) - data.classes) / each))
         network = Dense(hidden, data.classes, config.dropout)
-        constant = {"parameters": jnp.float32(parameters(network, n))}
+        constant = {"parameters": jnp.float32(supervised.parameters(network, n))}
     elif config.model != "grid" and has_grid(config):
         true = graph_of(dataclasses.replace(config, graph="grid"), data, order)
         constant["overlap"] = jnp.float32(graph_estimation.overlap(levels[0].weights, true))

@@ -105,7 +105,10 @@ def check(config: Config) -> None:
     checks.one_of(config, TASKS, "task")
     checks.one_of(config, recurrent.KINDS, "core")
     checks.at_least(config, 1, "num_updates", "steps", "batch_size", "features")
-    checks.above(config, 0.0, "learning_rate")
+    checks.above(config, 0.0, "learning_rate", "max_grad_norm")
+    checks.within(config, 0.0, 1.0, "decay")
+    checks.at_least(config, 0.0, "penalty")
+    checks.finite(config, "input_scale")
     if config.delay < (2 if config.task == "addition" else 1):
         raise ConfigError("delay", config.delay, "at least 1, for addition 2")
     if config.vary and config.task != "copy":

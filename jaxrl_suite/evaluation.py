@@ -17,7 +17,7 @@ from envs.screen import Screen
 # (key, memory, observation [N, ...], reset [N]) -> (memory, action [N, ...])
 Act = Callable[[jax.Array, Any, Any, jax.Array], tuple[Any, jax.Array]]
 
-MOST_STEPS = 27_000
+LONGEST = 27_000
 """an evaluated episode is cut then: 108,000 frames of an Atari game (Machado et al., 2018)"""
 
 
@@ -32,7 +32,7 @@ def horizon(env: Environment) -> int:
 def episodes(
     key: jax.Array, env: Environment, env_params: Any, act: Act, memory: Any, number: int
 ) -> dict[str, jax.Array]:
-    """Averages over `number` episodes, one an environment, of at most `MOST_STEPS` steps.
+    """Averages over `number` episodes, one an environment, of at most `LONGEST` steps.
 
     The loop ends with the last episode; under `vmap`, with the last of all seeds.
 
@@ -41,7 +41,7 @@ def episodes(
     """
     refresh_key, reset_key, key = jax.random.split(key, 3)
     env_params = env.refresh(refresh_key, env_params)
-    most = min(horizon(env), MOST_STEPS)
+    most = min(horizon(env), LONGEST)
     keys = jax.random.split(key, most)
     step_env = jax.vmap(env.step, in_axes=(0, 0, 0, None))
     observation, state = jax.vmap(env.reset, in_axes=(0, None))(

@@ -12,7 +12,6 @@ from it, and `EXPERIMENT = Spec(...)`.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 import importlib.util
 import pkgutil
@@ -21,6 +20,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+
+from envs.suggest import hint
 
 State = Any  # a pytree of arrays; random keys inside it are ordinary leaves
 Metrics = dict[str, Any]  # name -> [] float32, or Mean
@@ -196,7 +197,5 @@ def get(name: str, package: str = "experiments") -> Spec:
             return spec
     specs = registered(package)
     if name not in specs:
-        close = difflib.get_close_matches(name, specs, n=3, cutoff=0.4)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"one of {', '.join(specs)}"
-        raise ConfigError("experiment", name, hint)
+        raise ConfigError("experiment", name, hint(name, specs))
     return specs[name]

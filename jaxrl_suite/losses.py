@@ -1,4 +1,7 @@
-"""The losses of proximal policy optimisation (Schulman et al., 2017), of one minibatch each."""
+"""The losses of proximal policy optimisation (Schulman et al., 2017), of one minibatch each.
+
+Losses of steps that do not all count are `weighted_mean`s.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +44,11 @@ def squared_value(
         near = old_value + jnp.clip(value - old_value, -clip, clip)
         error = jnp.maximum(error, jnp.square(near - target))
     return 0.5 * error.mean()
+
+
+def weighted_mean(x: jax.Array, weight: jax.Array) -> jax.Array:
+    """Mean of `x` where `weight`, of the same shape, counts, `[]`; small where next to nothing does."""
+    return jnp.sum(x * weight) / jnp.maximum(jnp.sum(weight), 1.0)
 
 
 def standardized(advantage: jax.Array) -> jax.Array:

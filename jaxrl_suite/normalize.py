@@ -31,6 +31,14 @@ def init(example: Any) -> Moments:
     return Moments(zeros, ones, jnp.float32(1e-4))
 
 
+def pooled(
+    count: Any, mean: jax.Array, m2: jax.Array, more: Any, more_mean: jax.Array, more_m2: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Mean and sum of squared deviations from it (`m2`) of two sets of `count` and `more` samples."""
+    total, shift = count + more, more_mean - mean
+    return mean + shift * more / total, m2 + more_m2 + shift**2 * count * more / total
+
+
 def update(moments: Moments, batch: Any) -> Moments:
     """With one more batch, a pytree like the example with any number of batch axes in front."""
     axes = jax.tree.map(lambda x, m: tuple(range(x.ndim - m.ndim)), batch, moments.mean)
@@ -38,16 +46,15 @@ def update(moments: Moments, batch: Any) -> Moments:
     size = jnp.float32(first.size / max(first_mean.size, 1))
     total = moments.count + size
 
-    def merge(x: jax.Array, axis: Any, mean: jax.Array, variance: jax.Array) -> tuple:
+    def one(x: jax.Array, axis: Any, mean: jax.Array, variance: jax.Array) -> tuple:
         x = x.astype(jnp.float32)
-        shift = jnp.mean(x, axis) - mean
-        new_mean = mean + shift * size / total
-        spread = variance * moments.count + jnp.var(x, axis) * size
-        return new_mean, (spread + shift**2 * moments.count * size / total) / total
+        seen = moments.count, mean, variance * moments.count
+        mean, m2 = pooled(*seen, size, jnp.mean(x, axis), jnp.var(x, axis) * size)
+        return mean, m2 / total
 
     leaves, treedef = jax.tree.flatten(moments.mean)
     merged = [
-        merge(x, axis, m, v)
+        one(x, axis, m, v)
         for x, axis, m, v in zip(
             jax.tree.leaves(batch),
             jax.tree.leaves(axes, is_leaf=lambda a: isinstance(a, tuple)),

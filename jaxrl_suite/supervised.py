@@ -7,9 +7,11 @@ Everything is one seed's; the runner adds the seeds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
@@ -101,6 +103,12 @@ def minibatch(key: jax.Array, data: Any, size: int) -> Any:
     """`size` random rows, with replacement, of a pytree of `[S, ...]`."""
     rows = jax.random.randint(key, (size,), 0, jax.tree.leaves(data)[0].shape[0])
     return jax.tree.map(lambda x: x.at[rows].get(mode="promise_in_bounds"), data)
+
+
+def parameters(network: nn.Module, inputs: int) -> int:
+    """How many numbers a network of `[S, inputs]` learns."""
+    shapes = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, inputs)))
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
 
 
 def classification(logits: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:

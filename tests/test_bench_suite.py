@@ -68,16 +68,14 @@ def test_runs_benchmarks_and_writes_one_page(tmp_path, monkeypatch, capsys):
 
 def test_results_go_where_they_are_wanted(tmp_path, monkeypatch):
     """`--out`, else JAXRL_BENCH_RESULTS, else the committed ones."""
-    monkeypatch.setattr(_harness, "RESULTS", _harness.COMMITTED)
     monkeypatch.delenv("JAXRL_BENCH_RESULTS", raising=False)
 
     def written(*argv):
-        _harness.parse(argparse.ArgumentParser(), argv)
-        return _harness.RESULTS
+        return _harness.parse(argparse.ArgumentParser(), argv).out
 
     assert written() == _harness.COMMITTED
     assert written("--out", str(tmp_path)) == tmp_path
-    _harness.write("x", "X", ["a"], [["1"]], "", {"n": 1})
+    _harness.write("x", "X", ["a"], [["1"]], "", {"n": 1}, tmp_path)
     assert json.loads((tmp_path / "x.json").read_text())["n"] == 1 and (tmp_path / "x.md").exists()
     monkeypatch.setenv("JAXRL_BENCH_RESULTS", str(tmp_path / "other"))
     assert written() == tmp_path / "other"

@@ -23,7 +23,7 @@ def by_hand(key: jax.Array, env: Any, params: Any, act: Any, number: int) -> dic
     """The same episodes one step at a time, with the same keys, each on to its own end."""
     refresh_key, reset_key, key = jax.random.split(key, 3)
     params = env.refresh(refresh_key, params)
-    most = min(evaluation.horizon(env), evaluation.MOST_STEPS)
+    most = min(evaluation.horizon(env), evaluation.LONGEST)
     keys = jax.random.split(key, most)
     observation, state = jax.vmap(env.reset, (0, None))(
         evaluation.batch_keys(reset_key, number), params
@@ -90,7 +90,7 @@ def test_host_games_stop_with_the_last_episode_and_are_never_played_again(
 
 
 def test_an_episode_without_an_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluation, "MOST_STEPS", 30)
+    monkeypatch.setattr(evaluation, "LONGEST", 30)
     env, params = envs.make("Pendulum-v1", max_steps=500)
     result = evaluation.episodes(
         jax.random.key(0), env, params, lambda key, memory, o, r: (memory, jnp.zeros((2, 1))), (), 2

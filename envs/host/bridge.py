@@ -1,9 +1,8 @@
 """Host games behind the suite's pure protocol: `reset` and `step` under jit, scan and any vmaps.
 
-A call for one environment becomes, by a batching rule of its own, one call for the whole batch:
-`vmap` over environments, and over seeds besides, adds leading axes, which are flattened before the
-host sees them. Calls are unordered for XLA; what orders them is data: each needs the `time` that the
-one before returned. On CPUs they are those of `handler`, elsewhere JAX's callbacks.
+A call for one environment becomes one call for the whole batch (`batching`). Calls are unordered for
+XLA; what orders them is data: each needs the `time` that the one before returned. On CPUs they are
+those of `handler`, elsewhere JAX's callbacks.
 
 The state says where every game stands (the seeds of its environment, the number of its episode, the
 step in it, the actions since its start), not which process plays it. When a state comes that no
@@ -23,13 +22,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import struct
-from jax.custom_batching import custom_vmap
 from jax.experimental import io_callback
 
 from envs import core, spaces
 from envs.host import handler
+from envs.host.batching import batched
 from envs.host.games import Array, Description
 from envs.host.pool import Pool
 from envs.host.running import HANDLERS, NUMBERS, Running
@@ -95,9 +93,14 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
         self.description: Description = pool.description
         self.running = Running(pool, most_groups)
         self._number = handler.number(self.running)
-        self._reset, self._step, self._send, self._recv = map(
-            self._batched,
-            (self._reset_batch, self._step_batch, self._send_batch, self._recv_batch),
+        self._reset, self._step, self._send, self._recv = (
+            batched(function, _front)
+            for function in (
+                self._reset_batch,
+                self._step_batch,
+                self._send_batch,
+                self._recv_batch,
+            )
         )
         action = self.description.action
         if isinstance(action, Array):
@@ -197,29 +200,6 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
     def _shown(self, observation: dict[str, jax.Array]) -> Any:
         return next(iter(observation.values())) if self.description.single else observation
 
-    def _batched(self, function: Any) -> Any:
-        """`function` of `[B, ...]` trees, for trees with any number of axes in front, none included."""
-
-        def flat(*arguments: Any) -> Any:
-            # the first leaf's own rank is known: everything before it is batch
-            front = _front(arguments)
-            count = int(np.prod(front, dtype=np.int64))
-            flattened = jax.tree.map(lambda x: x.reshape(count, *x.shape[len(front) :]), arguments)
-            result = function(*flattened)
-            return jax.tree.map(lambda x: x.reshape(*front, *x.shape[1:]), result)
-
-        call = custom_vmap(flat)
-
-        @call.def_vmap
-        def rule(size: int, batched: Any, *arguments: Any) -> Any:
-            def widen(x: jax.Array, is_batched: bool) -> jax.Array:
-                return x if is_batched else jnp.broadcast_to(x, (size, *x.shape))
-
-            result = call(*jax.tree.map(widen, arguments, tuple(batched)))
-            return result, jax.tree.map(lambda _: True, result)
-
-        return call
-
     def _call(self, method: str, shapes: Any, *arguments: jax.Array) -> Any:
         """A method of `running`, when the program runs."""
         if handler.usable():
@@ -300,9 +280,8 @@ def _where(state: HostState, order: jax.Array) -> jax.Array:
     return jnp.stack(columns, -1)
 
 
-def _front(arguments: Any) -> tuple[int, ...]:
+def _front(first: HostState | jax.Array, *_: Any) -> tuple[int, ...]:
     """The axes in front of an item: `base` is `[..., 2]` wherever it comes from."""
-    first = arguments[0]
     base = first.base if isinstance(first, HostState) else first
     return base.shape[:-1]
 

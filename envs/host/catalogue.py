@@ -23,7 +23,8 @@ from envs.host.bridge import HostEnvironment
 from envs.host.games import MissingExtra
 from envs.host.pool import Pool
 from envs.host.seeds import Contexts
-from envs.options import check_like, check_types, close_matches, defaults_of
+from envs.options import check_like, check_types, defaults_of
+from envs.suggest import hint
 
 NETHACK = tuple(
     f"NetHack{task}-v0"
@@ -120,8 +121,8 @@ def build(
         allowed = sorted([*examples, *POOL_OPTIONS])
         for option in options:
             if option not in allowed:
-                hint = close_matches(option, allowed)
-                raise ValueError(f"option {option!r}: {name} has none such; {hint}")
+                meant = hint(option, allowed)
+                raise ValueError(f"option {option!r}: {name} has none such; {meant}")
     if isinstance(options.get("keys"), str):  # one alone
         options = {**options, "keys": (options["keys"],)}
     check_types(name, {key: options[key] for key in POOL_OPTIONS if key in options}, Pool)

@@ -76,6 +76,7 @@ class Lock(core.Environment[LockState, LockParams]):
     place_names: tuple[str, ...] = ("a", "b", "dead")
     ones = 2  # in the clean code of a state
     observations: Observations
+    prize: float  # for the last right action
 
     def __init__(self, horizon: int, num_actions: int, seed: int | None, **rewards: float):
         if horizon < 1:
@@ -106,7 +107,7 @@ class Lock(core.Environment[LockState, LockParams]):
 
         That is backward kinematic inseparability: P(s' | s, a) differs by a factor of s' alone.
         """
-        return tuple(range(self.num_places))
+        return (0, 0, 1) if self.rewards["swap"] == 0.5 else (0, 1, 2)
 
     @property
     def num_places(self) -> int:
@@ -123,7 +124,9 @@ class Lock(core.Environment[LockState, LockParams]):
 
     def draw(self, key: jax.Array, params: LockParams) -> LockParams:
         """The same lock with a new combination."""
-        raise NotImplementedError
+        shape = (1, 2, self.horizon)
+        combination = jax.random.randint(key, shape, 0, self.num_actions)
+        return params.replace(combination=combination, prize=jnp.full(1, jnp.float32(self.prize)))  # type: ignore[attr-defined]
 
     def refresh(self, key: jax.Array, params: LockParams) -> LockParams:
         """The run's own lock, drawn by the first call."""

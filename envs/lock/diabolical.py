@@ -48,15 +48,6 @@ class DiabolicalLock(Lock):
         bits = horizon if bits is None else bits
         self.observations = Observations(observation, horizon + 4, bits, deviation)
 
-    @property
-    def place_classes(self) -> tuple[int, ...]:
-        return (0, 0, 1) if self.rewards["swap"] == 0.5 else (0, 1, 2)
-
-    def draw(self, key: jax.Array, params: LockParams) -> LockParams:
-        shape = (1, 2, self.horizon)
-        combination = jax.random.randint(key, shape, 0, self.num_actions)
-        return params.replace(combination=combination, prize=jnp.full(1, jnp.float32(self.prize)))  # type: ignore[attr-defined]
-
     def model(self, params: LockParams) -> Model:
         start = jnp.asarray([0.5, 0.5, 0.0])
         tables = chain_tables(params.combination[0], params, params.prize[0], self.num_actions)

@@ -50,15 +50,6 @@ class StochasticLock(Lock):
         size = 3 + (horizon + 1) * time
         self.observations = Observations(observation, size, bits, deviation)
 
-    @property
-    def place_classes(self) -> tuple[int, ...]:
-        return (0, 0, 1) if self.rewards["swap"] == 0.5 else (0, 1, 2)
-
-    def draw(self, key: jax.Array, params: LockParams) -> LockParams:
-        shape = (1, 2, self.horizon)
-        combination = jax.random.randint(key, shape, 0, self.num_actions)
-        return params.replace(combination=combination, prize=jnp.full(1, jnp.float32(self.prize)))  # type: ignore[attr-defined]
-
     def model(self, params: LockParams) -> Model:
         right = params.combination[0].T[:, :, None]  # [H, 2, 1]
         actions = jnp.arange(self.num_actions)

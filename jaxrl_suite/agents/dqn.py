@@ -21,6 +21,7 @@ import optax
 
 from envs import spaces
 from envs.core import Environment
+from envs.wrappers import select
 from jaxrl_suite import checks, distributions, evaluation, q_learning, replay
 from jaxrl_suite.agents import acting, networks
 from jaxrl_suite.agents.acting import Acting
@@ -258,9 +259,7 @@ def make(
             jax.random.split(learn_key, config.gradient_steps),
         )
         waiting = taken + num_envs * length < config.warmup
-        learner = jax.tree.map(
-            lambda old, new: jnp.where(waiting, old, new), state.learner, learner
-        )
+        learner = select(waiting, state.learner, learner)
         metrics["DQN"] = jax.tree.map(jnp.mean, more_metrics) | {"epsilon": epsilon}
         return DQNState(learner, last, ring, bonus_state, key, state.count + 1), merged(metrics)
 

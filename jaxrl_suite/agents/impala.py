@@ -10,7 +10,6 @@ plain policy gradient could.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -20,8 +19,8 @@ import jax.numpy as jnp
 import optax
 
 from envs.core import Environment
-from jaxrl_suite import checks, distributions, evaluation, losses, minibatches
-from jaxrl_suite.agents import acting, networks
+from jaxrl_suite import checks, distributions, losses, minibatches
+from jaxrl_suite.agents import acting, networks, on_policy
 from jaxrl_suite.agents.acting import Acting
 from jaxrl_suite.experiment import ConfigError, Experiment, merged
 from jaxrl_suite.exploration.bonus import Bonus, extra_reward
@@ -223,27 +222,6 @@ def make(
             "explained_variance": 1.0 - unexplained,
         }
 
-    def learn(state: IMPALAState, batch: Batch, key: jax.Array) -> tuple[Any, Any, Any]:
-        """`epochs` passes over the rollout."""
-        end = config.entropy if config.entropy_end is None else config.entropy_end
-        entropy = config.entropy + state.count / num_updates * (end - config.entropy)
-
-        def minibatch(carry: Any, part: tuple[Any, Batch]) -> tuple[Any, Any]:
-            params, opt_state = carry
-            gradient, metrics = jax.grad(loss, has_aux=True)(params, *part, entropy)
-            change, opt_state = optimizer.update(gradient, opt_state, params)
-            return (optax.apply_updates(params, change), opt_state), metrics
-
-        def epoch(carry: Any, key: jax.Array) -> tuple[Any, Any]:
-            memory = state.acting.carry
-            parts = minibatches.of_sequences(key, memory, batch, config.minibatches)
-            return jax.lax.scan(minibatch, carry, parts)
-
-        keys = jax.random.split(key, config.epochs)
-        first: Any = (state.params, state.opt_state)
-        (params, opt_state), metrics = jax.lax.scan(epoch, first, keys)
-        return params, opt_state, jax.tree.map(jnp.mean, metrics)
-
     def update(state: IMPALAState) -> tuple[IMPALAState, dict[str, Any]]:
         refresh_key, rollout_key, bonus_key, learn_key, key = jax.random.split(state.key, 5)
         fresh = env.refresh(refresh_key, state.acting.env_params)
@@ -275,24 +253,24 @@ def make(
             steps.done,
             steps.reset,
         )
-        params, opt_state, loss_metrics = learn(state, batch, learn_key)
+        entropy = on_policy.entropy_weight(config, state.count, num_updates)
+        params, opt_state, loss_metrics = on_policy.passes(
+            learn_key,
+            state.params,
+            state.opt_state,
+            optimizer,
+            lambda params, memory, part: loss(params, memory, part, entropy),
+            lambda key: minibatches.of_sequences(
+                key, state.acting.carry, batch, config.minibatches
+            ),
+            config.epochs,
+        )
         state = IMPALAState(params, opt_state, last, bonus_state, key, state.count + 1)
         return state, merged(metrics | {"IMPALA": loss_metrics})
 
-    def act(state: IMPALAState) -> evaluation.Act:
-        return acting.act(policy(state.params), action_space, config.eval_greedy)
-
-    def memory_for(num: int) -> Any:
-        return initial_carry(config.core, config.core_features, num)
-
-    def evaluate(key: jax.Array, state: IMPALAState) -> dict[str, Any]:
-        number = config.eval_episodes
-        return evaluation.episodes(
-            key, env, state.acting.env_params, act(state), memory_for(number), number
-        )
-
-    def play(key: jax.Array, state: IMPALAState) -> Iterator[evaluation.Moment]:
-        return evaluation.play(key, env, state.acting.env_params, act(state), memory_for(1))
+    evaluate, play = on_policy.evaluators(
+        env, action_space, config, lambda state: policy(state.params)
+    )
 
     return Experiment(
         init=init,
@@ -306,10 +284,7 @@ def make(
 
 
 def _optimizer(config: IMPALAConfig, num_updates: int) -> optax.GradientTransformation:
-    rate: Any = config.learning_rate
-    if config.anneal_learning_rate:
-        steps = num_updates * config.epochs * config.minibatches
-        rate = optax.linear_schedule(config.learning_rate, 0.0, steps)
+    rate = on_policy.learning_rate(config, num_updates)
     if config.optimizer == "rmsprop":  # decay and epsilon of the paper's Table D.1
         rule = optax.rmsprop(rate, decay=0.99, eps=0.01)
     else:

@@ -8,17 +8,15 @@ feed-forward policy and whole environments for a recurrent one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import optax
 
 from envs.core import Environment
-from jaxrl_suite import distributions, evaluation, losses, minibatches, normalize
-from jaxrl_suite.agents import acting, networks, ppo_settings, targets
+from jaxrl_suite import distributions, losses, minibatches, normalize
+from jaxrl_suite.agents import acting, networks, on_policy, ppo_settings, targets
 from jaxrl_suite.agents.acting import Acting
 from jaxrl_suite.agents.ppo_settings import PPOConfig as PPOConfig
 from jaxrl_suite.agents.ppo_settings import check as check
@@ -169,35 +167,11 @@ def make(
             "entropy": mean_entropy,
         }
 
-    def learn(state: PPOState, batch: Batch, key: jax.Array) -> tuple[Any, Any, Any]:
-        """`epochs` passes over the rollout."""
-        progress = state.count / num_updates
-        end = config.entropy if config.entropy_end is None else config.entropy_end
-        entropy = config.entropy + progress * (end - config.entropy)
-        parts = config.minibatches
-
-        def split(key: jax.Array) -> tuple[Any, Batch]:
-            if recurrent:
-                return minibatches.of_sequences(key, state.acting.carry, batch, parts)
-            return (), minibatches.of_steps(key, batch, parts)
-
-        def minibatch(carry: Any, part: tuple[Any, Batch]) -> tuple[Any, Any]:
-            params, opt_state = carry
-            memory, batch = part
-            gradient, metrics = jax.grad(loss, has_aux=True)(
-                params, state.observation_moments, memory, batch, entropy
-            )
-            change, opt_state = optimizer.update(gradient, opt_state, params)
-            return (optax.apply_updates(params, change), opt_state), metrics
-
-        def epoch(carry: Any, key: jax.Array) -> tuple[Any, Any]:
-            return jax.lax.scan(minibatch, carry, split(key))
-
-        first = (state.params, state.opt_state)
-        (params, opt_state), metrics = jax.lax.scan(
-            epoch, first, jax.random.split(key, config.epochs)
-        )
-        return params, opt_state, jax.tree.map(jnp.mean, metrics)
+    def split(key: jax.Array, carry: Any, batch: Batch) -> tuple[Any, Batch]:
+        """The recurrent state before each minibatch, and the minibatches."""
+        if recurrent:
+            return minibatches.of_sequences(key, carry, batch, config.minibatches)
+        return (), minibatches.of_steps(key, batch, config.minibatches)
 
     def update(state: PPOState) -> tuple[PPOState, dict[str, Any]]:
         refresh_key, rollout_key, bonus_key, learn_key, key = jax.random.split(state.key, 5)
@@ -243,11 +217,20 @@ def make(
             aim.target,
             steps.reset,
         )
-        params, opt_state, loss_metrics = learn(state, batch, learn_key)
+        entropy = on_policy.entropy_weight(config, state.count, num_updates)
+        moments = state.observation_moments
+        params, opt_state, loss_metrics = on_policy.passes(
+            learn_key,
+            state.params,
+            state.opt_state,
+            optimizer,
+            lambda params, memory, part: loss(params, moments, memory, part, entropy),
+            lambda key: split(key, state.acting.carry, batch),
+            config.epochs,
+        )
         unexplained = jnp.var(aim.target - choices.value) / (jnp.var(aim.target) + 1e-8)
         metrics["PPO"] = loss_metrics | {"explained_variance": 1.0 - unexplained}
 
-        moments = state.observation_moments
         if config.normalize_observations:
             moments = normalize.update(moments, steps.observation)
         state = state._replace(
@@ -263,21 +246,12 @@ def make(
         )
         return state, merged(metrics)
 
-    def act(state: PPOState) -> evaluation.Act:
-        pi = policy(state.params, state.observation_moments)
-        return acting.act(pi, action_space, config.eval_greedy)
-
-    def memory_for(num: int) -> Any:
-        return initial_carry(config.core, config.core_features, num)
-
-    def evaluate(key: jax.Array, state: PPOState) -> dict[str, Any]:
-        number = config.eval_episodes
-        return evaluation.episodes(
-            key, env, state.acting.env_params, act(state), memory_for(number), number
-        )
-
-    def play(key: jax.Array, state: PPOState) -> Iterator[evaluation.Moment]:
-        return evaluation.play(key, env, state.acting.env_params, act(state), memory_for(1))
+    evaluate, play = on_policy.evaluators(
+        env,
+        action_space,
+        config,
+        lambda state: policy(state.params, state.observation_moments),
+    )
 
     return Experiment(
         init=init,

@@ -8,7 +8,7 @@ from typing import Any
 import optax
 
 from jaxrl_suite import checks
-from jaxrl_suite.agents import networks
+from jaxrl_suite.agents import networks, on_policy
 from jaxrl_suite.experiment import ConfigError
 
 
@@ -108,10 +108,7 @@ def optimizer(config: PPOConfig, num_updates: int, separate: bool) -> optax.Grad
     Under one norm for both, the critic's early gradients, large where returns are, would scale the
     actor's below Adam's epsilon.
     """
-    rate: Any = config.learning_rate
-    if config.anneal_learning_rate:
-        steps = num_updates * config.epochs * config.minibatches
-        rate = optax.linear_schedule(config.learning_rate, 0.0, steps)
+    rate = on_policy.learning_rate(config, num_updates)
     clip, adam = optax.clip_by_global_norm(config.max_grad_norm), optax.adam(rate, eps=1e-5)
     if not separate:
         return optax.chain(clip, adam)

@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import difflib
 import functools
 from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
 
+from envs.suggest import hint
 from jaxrl_suite import checks
 from jaxrl_suite.experiment import ConfigError
 from jaxrl_suite.exploration import (
@@ -244,10 +244,7 @@ def _evaluate(expression: str, table: dict[str, Callable[[], Bonus]]) -> Bonus:
         match node:
             case ast.Name(id=name):
                 if name not in table:
-                    close = difflib.get_close_matches(name, table, n=3)
-                    meant = f"did you mean {' or '.join(close)}?" if close else ""
-                    listed = meant or f"known are {', '.join(table)}, and 'none'"
-                    raise refuse(f"there is no bonus {name!r}: {listed}")
+                    raise refuse(f"there is no bonus {name!r}: {hint(name, [*table, 'none'])}")
                 return table[name]()
             case ast.Constant(value=None):
                 raise refuse("without a bonus it is 'none'")

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxrl_suite.experiment import ConfigError
+from jaxrl_suite import checks
 from jaxrl_suite.exploration import keys
 from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions
 
@@ -45,10 +45,8 @@ class CountConfig:
     def check(self) -> None:
         """Raises `ConfigError` for an option that cannot be used."""
         keys.find(self.key)
-        if self.form not in FORMS:
-            raise ConfigError("form", self.form, f"one of {', '.join(FORMS)}")
-        if not 0 <= self.log2_slots <= MOST_LOG2_SLOTS:
-            raise ConfigError("log2_slots", self.log2_slots, f"from 0 to {MOST_LOG2_SLOTS}")
+        checks.one_of(self, FORMS, "form")
+        checks.within(self, 0, MOST_LOG2_SLOTS, "log2_slots")
 
 
 def paid(form: str, counts: jax.Array) -> jax.Array:

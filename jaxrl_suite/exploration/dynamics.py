@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
 from jaxrl_suite import checks
 from jaxrl_suite.exploration.bonus import Transitions, both_ends
-from jaxrl_suite.exploration.inverse_dynamics import ActionHead, Embedding, Segments, segments
+from jaxrl_suite.exploration.inverse_dynamics import Embedding, Segments, action_head, segments
+from jaxrl_suite.losses import weighted_mean
 from jaxrl_suite.minibatches import passes
 from jaxrl_suite.networks.encoders import encoder_for
 
@@ -121,10 +121,8 @@ def make_model(
     if encoder is None:
         encoder = encoder_for(observation_space, config.widths, "linear")
     phi = Embedding(encoder, config.layer_norm)
-    number = int(action_space.n) if hasattr(action_space, "n") else None
-    size = 0 if number is not None else int(np.prod(action_space.shape))
-    inverse = ActionHead(number, size, config.hidden)
-    forward = ForwardHead(number, config.hidden)
+    inverse = action_head(action_space, config.hidden)
+    forward = ForwardHead(inverse.num_actions, config.hidden)
     optimizer = optax.adam(config.learning_rate)
 
     def init(key: jax.Array, observation_space: Any) -> DynamicsState:
@@ -155,9 +153,8 @@ def make_model(
             jnp.asarray, inverse.apply(params["inverse"], now, then, batch.action)
         )
         forward_losses = forward_loss(params, now, then, batch.action)
-        number = jnp.maximum(jnp.sum(batch.weight), 1.0)
         *losses, accuracy = (
-            jnp.sum(batch.weight * x) / number for x in (inverse_loss, forward_losses, right)
+            weighted_mean(x, batch.weight) for x in (inverse_loss, forward_losses, right)
         )
         total = (1 - config.beta) * losses[0] + config.beta * losses[1]
         return total, (*losses, accuracy)

@@ -8,6 +8,7 @@ section 3). What the agent cannot influence (noise, clocks) does not help, so ph
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxrl_suite.exploration.bonus import Transitions
+from jaxrl_suite.losses import weighted_mean
 from jaxrl_suite.minibatches import passes
 
 BOUNDARIES = ("final", "mask", "release")
@@ -74,6 +76,13 @@ class ActionHead(nn.Module):
         z = (action.reshape(mean.shape) - mean) * jnp.exp(-log_std)
         loss = jnp.sum(0.5 * z**2 + log_std + 0.5 * jnp.log(2 * jnp.pi), -1)
         return loss, (jnp.max(jnp.abs(z), -1) < 1.0).astype(jnp.float32)
+
+
+def action_head(action_space: Any, hidden: int) -> ActionHead:
+    """g for an action space: discrete (with `n`) or a box (with `shape`)."""
+    if hasattr(action_space, "n"):
+        return ActionHead(int(action_space.n), hidden=hidden)
+    return ActionHead(None, math.prod(action_space.shape), hidden)
 
 
 class InverseState(NamedTuple):
@@ -199,10 +208,7 @@ def make(
         if value < 1:
             raise ValueError(f"{name}={value!r}: at least 1")
     phi = Embedding(encoder, layer_norm)
-    if hasattr(action_space, "n"):
-        g = ActionHead(int(action_space.n), hidden=hidden)
-    else:
-        g = ActionHead(None, action_dim=_size(action_space.shape), hidden=hidden)
+    g = action_head(action_space, hidden)
     optimizer = optax.chain(optax.clip_by_global_norm(max_grad_norm), optax.adam(learning_rate))
 
     def init(key: jax.Array, observation_space: Any) -> InverseState:
@@ -219,9 +225,10 @@ def make(
 
     def loss(params, batch):
         features = jnp.asarray(phi.apply(params["phi"], batch.states))
-        losses, right = g.apply(params["g"], features[:, :-1], features[:, 1:], batch.action)
-        total = jnp.maximum(jnp.sum(batch.weight), 1.0)
-        return jnp.sum(batch.weight * losses) / total, jnp.sum(batch.weight * right) / total
+        losses, right = jax.tree.map(
+            jnp.asarray, g.apply(params["g"], features[:, :-1], features[:, 1:], batch.action)
+        )
+        return weighted_mean(losses, batch.weight), weighted_mean(right, batch.weight)
 
     def step(state, batch):
         (value, accuracy), gradient = jax.value_and_grad(loss, has_aux=True)(state.params, batch)
@@ -235,10 +242,3 @@ def make(
         return state, {"inverse_loss": loss, "inverse_accuracy": accuracy}
 
     return InverseDynamics(init, embed, update)
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for n in shape:
-        size *= n
-    return size

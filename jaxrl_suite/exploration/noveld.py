@@ -19,7 +19,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxrl_suite.experiment import ConfigError, known
+from jaxrl_suite import checks
 from jaxrl_suite.exploration import rnd
 from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions, both_ends
 
@@ -46,8 +46,7 @@ def make(
     Raises:
       ConfigError: for an option that cannot be used.
     """
-    if known(config.alpha) and not config.alpha >= 0:
-        raise ConfigError("alpha", config.alpha, "0 or more")
+    checks.at_least(config, 0.0, "alpha")
     model = rnd.make_model(config, observation_space, encoders)
 
     def init(

@@ -20,7 +20,6 @@ import jax.numpy as jnp
 import optax
 
 from jaxrl_suite import checks, normalize
-from jaxrl_suite.experiment import ConfigError, known
 from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions
 from jaxrl_suite.minibatches import passes
 from jaxrl_suite.networks.encoders import encoder_for
@@ -55,8 +54,7 @@ class RNDConfig:
         checks.sizes(self, "target", "predictor")
         checks.at_least(self, 1, "epochs", "minibatches")
         checks.share(self, "share")
-        if known(self.learning_rate) and not self.learning_rate > 0:
-            raise ConfigError("learning_rate", self.learning_rate, "must be positive")
+        checks.above(self, 0.0, "learning_rate")
 
 
 class RNDState(NamedTuple):

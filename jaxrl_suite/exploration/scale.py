@@ -13,13 +13,14 @@ import jax.numpy as jnp
 
 from jaxrl_suite.experiment import ConfigError, merged
 from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions, extra_reward
+from jaxrl_suite.normalize import pooled
 
 MODES = ("std", "release", "none")
 FLOOR = 0.1  # least deviation, as a share of the mean
 
 
 class Moments(NamedTuple):
-    """Running moments: `[]` float32 each.
+    """Running moments of a bonus, `[]` float32 each; unlike `normalize`'s they begin at nothing.
 
     Attributes:
       count: of values seen.
@@ -38,7 +39,7 @@ def init() -> Moments:
 
 
 def observe(moments: Moments, values: jax.Array, mode: str = "std") -> Moments:
-    """Adds `values` by Chan's parallel formula.
+    """Adds `values`.
 
     Args:
       moments: so far.
@@ -50,13 +51,7 @@ def observe(moments: Moments, values: jax.Array, mode: str = "std") -> Moments:
     count = jnp.float32(values.shape[0] if mode == "release" else values.size)
     mean = jnp.sum(values) / count
     m2 = jnp.sum((values - mean) ** 2)
-    total = moments.count + count
-    delta = mean - moments.mean
-    return Moments(
-        total,
-        moments.mean + delta * count / total,
-        moments.m2 + m2 + delta**2 * moments.count * count / total,
-    )
+    return Moments(moments.count + count, *pooled(*moments, count, mean, m2))
 
 
 def std(moments: Moments) -> jax.Array:

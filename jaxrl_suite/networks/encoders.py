@@ -17,6 +17,7 @@ from envs import spaces
 from jaxrl_suite.networks.image import ImageEncoder, has_pictures
 from jaxrl_suite.networks.initializers import orthogonal
 from jaxrl_suite.networks.nethack import NetHackEncoder, is_nethack
+from jaxrl_suite.networks.patches import neighbourhoods
 
 OBJECTS, COLORS, STATES, DIRECTIONS, MISSION = 11, 6, 4, 4, 16
 NO_ENCODER = (
@@ -136,18 +137,6 @@ class GridEncoder(nn.Module):
             x = nn.relu(dense(width)(x))
         x = dense(self.widths[-1])(x)
         return nn.relu(x) if self.final == "relu" else x
-
-
-def neighbourhoods(board: jax.Array) -> jax.Array:
-    """Each place's own planes and those of the 8 around it, zero outside: `[..., S, S, C]` -> `9 C`.
-
-    A dense layer on them is a 3 x 3 convolution. XLA's CPU convolutions are slow by orders of
-    magnitude where members or seeds have weights of their own, as they become grouped ones.
-    """
-    rows, columns = board.shape[-3:-1]
-    padded = jnp.pad(board, [(0, 0)] * (board.ndim - 3) + [(1, 1), (1, 1), (0, 0)])
-    shifted = [padded[..., i : i + rows, j : j + columns, :] for i in range(3) for j in range(3)]
-    return jnp.concatenate(shifted, -1)
 
 
 class BoardEncoder(nn.Module):

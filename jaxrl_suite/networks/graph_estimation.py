@@ -3,11 +3,15 @@
     w = graph_estimation.unsupervised(x)              # similarity of features over samples
     w = graph_estimation.supervised(first_weights)    # ... in the first layer of a trained network
     pools, coarse = graph_estimation.pooling(w, stride=2)
+    levels = graph_estimation.levels(w, 3, stride=2)  # ... for each of three convolutions
 
 Plain NumPy on the host: graphs are made once, before training.
 """
 
 from __future__ import annotations
+
+import math
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse
@@ -191,3 +195,46 @@ def pooling(
     coarse = member.T.astype(float) @ weights @ member.astype(float)
     np.fill_diagonal(coarse, 0)
     return pools, coarse
+
+
+class Level(NamedTuple):
+    """A convolution's graph `[N, N]` and the pools `[n, size]` behind it, or None.
+
+    Of a convolution that knows the grid `weights` is `[N]`, the node at each pixel.
+    """
+
+    weights: np.ndarray
+    pools: np.ndarray | None
+
+
+def levels(weights: np.ndarray, number: int, stride: int) -> tuple[Level, ...]:
+    """The graph of each of `number` convolutions, coarser and coarser; with a stride of 1 the same."""
+    found = []
+    for _ in range(number):
+        if stride == 1 or len(weights) < 2 * stride:
+            found.append(Level(weights, None))
+            continue
+        pools, coarse = pooling(weights, stride)
+        found.append(Level(weights, pools))
+        weights = coarse
+    return tuple(found)
+
+
+def grid_levels(order: np.ndarray, number: int, stride: int) -> tuple[Level, ...]:
+    """Of convolutions that know the grid: pools of 2 x 2 after all of them but the last.
+
+    Args:
+      order: `[N]`, the node at each pixel of a square grid.
+      number: of convolutions.
+      stride: 1 pools nothing.
+    """
+    found = []
+    for i in range(number):
+        side = math.isqrt(len(order))
+        if i == number - 1 or stride == 1 or side % 2:
+            found.append(Level(order, None))
+            continue
+        blocks = order.reshape(side // 2, 2, side // 2, 2).swapaxes(1, 2).reshape(-1, 4)
+        found.append(Level(order, blocks))
+        order = np.arange(len(blocks))
+    return tuple(found)

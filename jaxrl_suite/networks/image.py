@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from envs import spaces
 from jaxrl_suite.networks.initializers import orthogonal
+from jaxrl_suite.networks.patches import patches
 
 SMALLEST = 36  # side of the smallest picture that the three convolutions leave something of
 
@@ -65,8 +66,7 @@ class Convolution(nn.Module):
     """A convolution without padding, orthogonal weights; bytes are divided by 255.
 
     `nn.Conv`'s parameters and numbers. On a CPU it is a dense layer on patches, as fast for one seed
-    and several times faster where seeds have weights of their own: under `vmap` a convolution
-    becomes a grouped one, which XLA's CPU backend computes in a plain loop.
+    and several times faster for many (see `networks.patches`).
 
     Attributes:
       features: channels of the result.
@@ -103,23 +103,6 @@ def convolve(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
         )
 
     return jax.lax.platform_dependent(x, kernel, cpu=dense, default=direct)
-
-
-def patches(x: jax.Array, size: int, stride: int) -> jax.Array:
-    """What each place of a convolution sees: `[B, H, W, C]` -> `[B, H', W', size * size * C]`."""
-    rows, columns = ((n - size) // stride + 1 for n in x.shape[1:3])
-    step = math.gcd(size, stride)  # whole blocks of `step` pixels move at once
-    across = size // step
-    blocks = x[:, : x.shape[1] // step * step, : x.shape[2] // step * step]
-    blocks = blocks.reshape(len(x), x.shape[1] // step, step, x.shape[2] // step, step, -1)
-    jump = stride // step
-    seen = [
-        blocks[:, i : i + (rows - 1) * jump + 1 : jump, :, j : j + (columns - 1) * jump + 1 : jump]
-        for i in range(across)
-        for j in range(across)
-    ]
-    both = jnp.stack(seen).reshape(across, across, len(x), rows, step, columns, step, -1)
-    return both.transpose(2, 3, 5, 0, 4, 1, 6, 7).reshape(len(x), rows, columns, -1)
 
 
 def channels_last(pictures: jax.Array) -> jax.Array:

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrl_suite.networks.embedding import Embedding, bag
+from jaxrl_suite.networks.patches import windows
 
 GLYPHS = 5977  # NetHack 3.6's glyphs, and one for what lies outside the map
 OUTSIDE = GLYPHS - 1
@@ -62,10 +63,7 @@ def crop_around(glyphs: jax.Array, blstats: jax.Array, size: int) -> jax.Array:
 
 
 class Convolution(nn.Module):
-    """A convolution as one matrix product over shifted copies, stride 1.
-
-    `vmap` over seeds gives every seed weights of its own. For XLA's convolution that means a grouped
-    one, which is slow by two orders of magnitude on a CPU; a matrix product becomes a batched one.
+    """A convolution of stride 1 as one matrix product, for many seeds (see `networks.patches`).
 
     Attributes:
       features: of the output.
@@ -80,14 +78,7 @@ class Convolution(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         for i, size in enumerate(self.kernel):
-            axis = x.ndim - 1 - len(self.kernel) + i
-            if self.same:
-                around = [(0, 0)] * x.ndim
-                around[axis] = (size // 2, (size - 1) // 2)
-                x = jnp.pad(x, around)
-            length = x.shape[axis] - size + 1
-            shifted = [jax.lax.slice_in_dim(x, k, k + length, axis=axis) for k in range(size)]
-            x = jnp.concatenate(shifted, -1)
+            x = windows(x, i - 1 - len(self.kernel), size, self.same)
         return nn.Dense(self.features)(x)
 
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from jaxrl_suite.runner.errors import RunError
-from jaxrl_suite.runner.suggest import hint
 
 _WORDS = {"true": True, "false": False}
 
@@ -75,6 +74,8 @@ def parse(
         asked = unknown[0].partition("=")[0].replace("_", "-")
         if not asked.startswith("-"):
             raise RunError(f"unexpected argument {unknown[0]!r}; options start with --")
+        from envs.suggest import hint  # this late, as `envs` imports JAX
+
         close = (meant or {}).get(asked) or hint(asked, known)
         if asked not in (meant or {}) and not close.startswith("did you mean"):
             close = f"{prog} --help lists them"

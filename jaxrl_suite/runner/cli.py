@@ -22,7 +22,6 @@ from jaxrl_suite.runner import scripts
 from jaxrl_suite.runner.arguments import parse
 from jaxrl_suite.runner.command_line import directories_first, parse_run
 from jaxrl_suite.runner.errors import RunError
-from jaxrl_suite.runner.suggest import hint
 from jaxrl_suite.runner.sweep_command import sweep_spec
 from jaxrl_suite.runner.usage import (
     BENCH_USAGE,
@@ -59,6 +58,8 @@ def main(argv: Sequence[str] | None = None, package: str = "experiments") -> int
         print(f"jaxrl {importlib.metadata.version('jaxrl-suite')}")
         return 0
     if arguments[0] not in commands:
+        from envs.suggest import hint  # this late, as `envs` imports JAX
+
         return _fail(f"unknown command {arguments[0]!r}: {hint(arguments[0], commands)}")
     return _guarded(lambda: commands[arguments[0]](arguments[1:]))
 
@@ -271,6 +272,8 @@ def _bench(rest: list[str]) -> int:
         print(BENCH_USAGE + ", ".join(names))
         return 0
     if name not in names:
+        from envs.suggest import hint  # this late, as `envs` imports JAX
+
         return _fail(f"unknown benchmark {name!r}: {hint(name, names)}")
     return int(importlib.import_module(f"benchmarks.{name}").main(rest) or 0)
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from jaxrl_suite.runner.arguments import parse
 from jaxrl_suite.runner.errors import RunError
-from jaxrl_suite.runner.suggest import hint
 
 if TYPE_CHECKING:
     from jaxrl_suite.experiment import Spec
@@ -34,6 +33,8 @@ def take_grid(spec: Spec, arguments: Sequence[str]) -> tuple[list[str], dict[str
                 f"grid={text!r}: seeds are no field; --seeds N gives every cell N of them"
             )
         if name not in known:
+            from envs.suggest import hint  # this late, as `envs` imports JAX
+
             raise RunError(f"grid={text!r}: {spec.name} has no {name!r}: {hint(name, known)}")
         fields[name] = values.split(",")
     return others, fields

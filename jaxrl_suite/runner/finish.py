@@ -99,7 +99,7 @@ def summarise(job: Job, curves: Curves) -> dict[str, Any]:
         "command": job.command,
         "config": folder.plain(job.config),
         **({} if settings is None else {"settings": folder.plain(settings(job.config))}),
-        "runner": {name: getattr(job.options, name) for name in folder.RUNNER_FIELDS},
+        "runner": folder.runner_fields(job.options),
         "updates": job.done,
         "env_steps": job.env_steps,
         "final": finals,

@@ -29,6 +29,11 @@ RUNNER_FIELDS = ("seed", "seeds", "log_every", "eval_every")
 T = TypeVar("T")
 
 
+def runner_fields(options: Options) -> dict[str, Any]:
+    """The runner's own choices that decide the numbers."""
+    return {name: getattr(options, name) for name in RUNNER_FIELDS}
+
+
 def plain(value: Any) -> Any:
     """A config value as YAML and JSON know it."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -71,22 +76,31 @@ def read(out: Path) -> dict[str, Any] | None:
     path = out / CONFIG
     if not path.is_file():
         return None
-    try:
-        stored = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RunError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
-    if not isinstance(stored, dict) or not {"experiment", "config", "runner"} <= set(stored):
+    stored = read_yaml(path)
+    if not {"experiment", "config", "runner"} <= set(stored):
         raise RunError(f"{path} is not the config of a run")
     return stored
 
 
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The fields a YAML file holds; none if it holds something else.
+
+    Raises:
+      RunError: for a file that is no YAML.
+    """
+    try:
+        stored = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RunError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+    return stored if isinstance(stored, dict) else {}
+
+
 def write(out: Path, spec: Spec, config: Any, options: Options, part_of: str | None = None) -> None:
     """Writes `config.yaml` atomically; `part_of` names the program of a sweep it was cut from."""
-    runner = {name: getattr(options, name) for name in RUNNER_FIELDS}
     stored = {
         "experiment": spec.name,
         "config": plain(config),
-        "runner": runner,
+        "runner": runner_fields(options),
         "versions": machine.versions(),
     }
     if spec.settings is not None:
@@ -175,7 +189,7 @@ def check_same(out: Path, spec: Spec, config: Any, options: Options) -> dict[str
     stored = read(out)
     if stored is None:
         return {}
-    runner = {name: getattr(options, name) for name in RUNNER_FIELDS}
+    runner = runner_fields(options)
     changed = differences(stored["config"], plain(config))
     if spec.settings is not None and "settings" in stored:  # older runs have none
         settings = differences(stored["settings"], plain(spec.settings(config)))

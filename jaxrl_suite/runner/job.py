@@ -1,8 +1,9 @@
 """One process's share of a run: segment after segment, log lines, checkpoints, stopping.
 
-Everything numeric happens in `segment`; this file only decides when. Log lines sit at fixed updates,
-checkpoints lie at log lines, and rows after the restored checkpoint are made again: so a run stopped
-at any moment and resumed gives the metrics of an uninterrupted one, bit for bit (`wall_s` apart).
+Everything numeric happens in `segment`, what a checkpoint holds is in `resume`; this file only decides
+when. Log lines sit at fixed updates, checkpoints lie at log lines, and rows after the restored
+checkpoint are made again: so a run stopped at any moment and resumed gives the metrics of an
+uninterrupted one, bit for bit (`wall_s` apart).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from rich.console import Console
 
 from jaxrl_suite.experiment import Experiment, Spec, State
-from jaxrl_suite.runner import checkpoint, divergence, folder, machine, segment, signals
+from jaxrl_suite.runner import checkpoint, divergence, folder, resume, segment, signals
 from jaxrl_suite.runner.errors import Interrupted, RunError
 from jaxrl_suite.runner.hosts import Hosts
 from jaxrl_suite.runner.options import Options
@@ -103,7 +104,7 @@ class Job:
         if self.host.writes:
             self.checkpoints = checkpoint.Checkpoints(self.out / "checkpoints", self.options.keep)
             self.stack.callback(self.checkpoints.close)
-        states = self._restore() if resuming else None
+        states = resume.restore(self) if resuming else None
         if states is None:
             states = self.program.init()
         if longer:
@@ -119,37 +120,6 @@ class Job:
         from jaxrl_suite.runner import finish  # scipy: only once it is needed
 
         return finish.finish(self, states)
-
-    def _restore(self) -> State | None:
-        """The newest readable checkpoint's state, or None to start from the beginning."""
-        arrays: dict[str, np.ndarray] | None = None
-
-        def read() -> dict[str, Any] | None:
-            nonlocal arrays
-            found = self.checkpoints.read_newest(self.message)
-            if found is None:
-                return None
-            step, arrays, record = found
-            if step > self.experiment.num_updates:
-                raise RunError(
-                    f"the run in {self.out} has done {step} updates already, more than the "
-                    f"{self.experiment.num_updates} asked for"
-                )
-            kept = {k: record[k] for k in ("wall_s", "train_s", "compile_s")}
-            return kept | {"step": step, "diverged": record.get("diverged", [])}
-
-        record = self.host.together(read)
-        if record is None:
-            self.message(f"{self.out} has no checkpoint yet: starting from the beginning")
-            return None
-        step = self.done = record["step"]
-        self.earlier_s = record["wall_s"]
-        self.train_s, self.compile_s = record["train_s"], record["compile_s"]
-        for row, update, metrics in record["diverged"]:
-            self.diverged[row] = divergence.Diverged(row, update, tuple(metrics))
-        arrays = self.host.scatter(arrays)
-        self.message(f"resuming {self.out} at update {step} of {self.experiment.num_updates}")
-        return checkpoint.from_arrays(arrays, self.program.template, self.program.shardings)
 
     def _lengthen(self, longer: dict[str, str]) -> None:
         listed = "; ".join(f"{name}: {text}" for name, text in longer.items())
@@ -184,10 +154,10 @@ class Job:
                 signal, due = self.host.agree(self.stop.signal, due)
                 if signal:
                     self.stop.signal = signal
-                    self.save(states, wait=True)
+                    resume.save(self, states, wait=True)
                     self.interrupted("saved")
                 if due:
-                    self.save(states)
+                    resume.save(self, states)
                     saved = written = time.monotonic()
                 if self.host.writes:
                     self.checkpoints.check()
@@ -199,7 +169,7 @@ class Job:
                 rate = self.experiment.steps_per_update * len(self.seeds) / each
                 left = each * (total - self.done)
                 show.update(self.done, self.env_steps, rate, left, self.table.latest())
-        self.save(states, wait=True)
+        resume.save(self, states, wait=True)
         return states
 
     def _segment(self, states: State) -> State:
@@ -278,29 +248,6 @@ class Job:
         self.table.amend(metrics)
         self.evaluated_at = self.done
         return metrics
-
-    def save(self, states: State, wait: bool = False) -> None:
-        """Metrics first, so that they always cover the newest checkpoint; then the checkpoint."""
-        arrays = self.host.gather(checkpoint.to_arrays(states))
-        if not self.host.writes:
-            return
-        self.write_table()
-        for sink in self.sinks:
-            sink.flush()
-        record = {
-            "experiment": self.spec.name,
-            "config": folder.plain(self.config),
-            "runner": {name: getattr(self.options, name) for name in folder.RUNNER_FIELDS},
-            "versions": machine.versions(),
-            "env_steps": self.env_steps,
-            "wall_s": self.wall_s,
-            "train_s": self.train_s,
-            "compile_s": self.compile_s,
-            "diverged": [list(one) for one in self.diverged.values()],
-        }
-        self.checkpoints.save(self.done, arrays, record)
-        if wait:
-            self.checkpoints.wait()
 
     def interrupted(self, what: str) -> None:
         """Raises `Interrupted` with the line that says how to go on."""

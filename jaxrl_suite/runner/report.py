@@ -13,12 +13,12 @@ from typing import Any, Literal
 import numpy as np
 from rich.console import Console
 
+from envs.suggest import hint
 from jaxrl_suite.experiment import ConfigError
 from jaxrl_suite.runner import divergence, finish, folder
 from jaxrl_suite.runner.atomic import replacing
 from jaxrl_suite.runner.curves import Curves
 from jaxrl_suite.runner.errors import RunError
-from jaxrl_suite.runner.suggest import hint
 
 WRITTEN = (".png", ".csv", ".json", ".pdf", ".svg", ".md", ".txt", ".html")
 FILE_WIDTH = 200  # characters of a table that goes to a file, so that labels stay whole

@@ -17,6 +17,7 @@ from jaxrl_suite.runner import (
     scripts,
     segment,
     sweep,
+    sweep_file,
 )
 from jaxrl_suite.runner.errors import RunError
 from jaxrl_suite.runner.options import Options
@@ -49,7 +50,7 @@ def find(out: Path, cell: str | None = None) -> Place:
     Raises:
       RunError: for a folder without a run, and for a cell that is missing or unknown.
     """
-    if (out / sweep.ARGUMENTS).is_file():
+    if (out / sweep_file.NAME).is_file():
         numbered = (p for p in (out / "programs").glob("*") if p.name.isdigit())
         programs = sorted(numbered, key=lambda p: int(p.name))
         return _chosen(out, list(_cells(programs)), cell)
@@ -103,9 +104,7 @@ def _chosen(out: Path, places: Sequence[Place], cell: str | None) -> Place:
 
 def script(out: Path) -> Script | None:
     """The user's script that made the run or the sweep in `out`, or None."""
-    path = out / sweep.ARGUMENTS
-    stored = sweep.read(out) if path.is_file() else folder.read(out)
-    return scripts.stored(stored)
+    return scripts.stored(sweep_file.read(out) or folder.read(out))
 
 
 def load(

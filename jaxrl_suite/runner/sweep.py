@@ -25,10 +25,9 @@ import jax.numpy as jnp
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import yaml
 
 from jaxrl_suite.experiment import Experiment, Spec, State, beside
-from jaxrl_suite.runner import divergence, finish, folder, hosts, loop, scripts
+from jaxrl_suite.runner import divergence, finish, folder, hosts, loop, scripts, sweep_file
 from jaxrl_suite.runner.curves import Curves
 from jaxrl_suite.runner.errors import RunError
 from jaxrl_suite.runner.options import Options
@@ -140,7 +139,7 @@ def sweep(
         spec.build(config)  # every cell is checked before anything is written
     host = hosts.current(options)
     if arguments is not None and not options.resume:
-        host.together(functools.partial(remember, options.out, spec, arguments))
+        host.together(functools.partial(sweep_file.write, options.out, spec, arguments))
     places = {label: options.out / "cells" / as_name(label) for label in configs}
     programs = groups(spec, configs, max(1, MOST_ROWS // options.seeds))
     begun, trained = time.monotonic(), 0
@@ -244,7 +243,7 @@ def _split(
         changes = {"config": plain, "final": finals, "evaluation": evaluation, "diverged": gone}
         if spec.settings is not None:
             changes["settings"] = folder.plain(spec.settings(config))
-        changes["runner"] = {name: getattr(own, name) for name in folder.RUNNER_FIELDS}
+        changes["runner"] = folder.runner_fields(own)
         finish.write_json(place / "summary.json", summary | changes)
 
 
@@ -256,51 +255,3 @@ def diverged(places: Mapping[str, Path]) -> dict[str, str]:
         if entries:
             found[label] = divergence.described(entries)
     return found
-
-
-ARGUMENTS = "sweep.yaml"
-
-
-def remember(out: Path, spec: Spec, arguments: Sequence[str]) -> None:
-    """Writes down what the sweep was started with.
-
-    Raises:
-      RunError: when the folder holds something already.
-    """
-    if out.exists() and any(out.iterdir()):
-        raise RunError(f"out={str(out)!r}: the folder is not empty; choose a new one")
-    out.mkdir(parents=True, exist_ok=True)
-    stored = {"experiment": spec.name, "arguments": list(arguments)}
-    if spec.script is not None:
-        stored["script"] = folder.plain(spec.script)
-    (out / ARGUMENTS).write_text(yaml.safe_dump(stored, sort_keys=False))
-
-
-def read(out: Path) -> dict[str, Any]:
-    """What `remember` wrote.
-
-    Raises:
-      RunError: for a file that is not of a sweep.
-    """
-    path = out / ARGUMENTS
-    try:
-        stored = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RunError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
-    if not isinstance(stored, dict) or not {"experiment", "arguments"} <= set(stored):
-        raise RunError(f"{path} does not belong to a sweep")
-    return stored
-
-
-def recall(out: Path, spec: Spec) -> list[str] | None:
-    """The arguments a sweep in `out` was started with, or None.
-
-    Raises:
-      RunError: when the sweep there is of another experiment.
-    """
-    if not (out / ARGUMENTS).is_file():
-        return None
-    stored = read(out)
-    if stored["experiment"] != spec.name:
-        raise RunError(f"out={str(out)!r}: the folder holds a sweep of {stored['experiment']!r}")
-    return list(stored["arguments"])

@@ -18,13 +18,13 @@ def sweep_spec(spec: Spec, given: list[str], start: str) -> int:
     Raises:
       RunError: for options that cannot be used, and at the end where a cell has diverged.
     """
-    from jaxrl_suite.runner import compile_cache, cpu_devices, hosts, sweep
+    from jaxrl_suite.runner import compile_cache, cpu_devices, hosts, sweep, sweep_file
 
     arguments, fields = take_grid(spec, given)
     options = parse_run(spec, arguments, start)[1]
     if options.resume and not fields:
         options.check()
-        stored = sweep.recall(options.out, spec)
+        stored = sweep_file.arguments_of(options.out, spec)
         if stored is None:
             raise RunError(f"out={str(options.out)!r}: the folder holds no sweep to resume")
         # where the processes are is said anew each time

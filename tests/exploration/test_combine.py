@@ -157,7 +157,7 @@ def test_expressions_mean_what_they_say():
     [
         ("e3d", "did you mean e3b"),
         ("e3b*novelty", "did you mean noveld"),
-        ("xyz", "known are e3b"),
+        ("xyz", "one of e3b"),
         ("e3b*", "not an expression"),
         ("e3b-rnd", "multiplied, added, or gated"),
         ("e3b+1", "numbers are weights"),

@@ -17,9 +17,9 @@ from jaxrl_suite.networks.encoders import (
     MLPEncoder,
     encoder_for,
     is_vector,
-    neighbourhoods,
 )
 from jaxrl_suite.networks.initializers import orthogonal
+from jaxrl_suite.networks.patches import neighbourhoods
 from jaxrl_suite.networks.recurrent import Recurrent, initial_carry
 
 

@@ -14,7 +14,7 @@ import yaml
 from walks import walk
 
 from jaxrl_suite import experiment
-from jaxrl_suite.runner import Options, RunError, cli, curves, run, segment, sweep
+from jaxrl_suite.runner import Options, RunError, cli, curves, run, segment, sweep, sweep_file
 
 COMMON = ["--total-steps", "160", "--seeds", "2", "--seed", "3", "--log-every", "5"]
 
@@ -251,8 +251,8 @@ def test_bad_grids_are_refused_before_anything_is_written(tmp_path, capsys):
     assert jaxrl("sweep", "walk", "--out", tmp_path / "none", "--resume") == 2
     assert "no sweep to resume" in capsys.readouterr().err
     with pytest.raises(RunError, match="another|sweep of"):
-        sweep.remember(tmp_path / "s", walk.EXPERIMENT, ["x"])
-        sweep.recall(tmp_path / "s", dataclasses.replace(walk.EXPERIMENT, name="other"))
+        sweep_file.write(tmp_path / "s", walk.EXPERIMENT, ["x"])
+        sweep_file.arguments_of(tmp_path / "s", dataclasses.replace(walk.EXPERIMENT, name="other"))
 
 
 def test_the_games_of_a_sweep_live_as_long_as_its_programs():

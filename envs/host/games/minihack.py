@@ -26,7 +26,7 @@ from nle import nethack
 
 from envs.host.games import Array, Description
 from envs.host.games.minihack_levels import Levels
-from envs.host.games.nethack import NetHackGame, _array, with_screen
+from envs.host.games.nethack import NetHackGame, array_of, with_screen
 from envs.host.games.nethack_tasks import PENALTY_MODES, Staircase
 from envs.host.seeds import Seeds
 from envs.host.viewer import SCREEN
@@ -221,7 +221,7 @@ class MiniHack:
 
 def _key_array(key: str, space: Any) -> Array:
     if key in nethack.OBSERVATION_DESC:
-        return _array(key)
+        return array_of(key)
     low, high = float(space.low.min()), float(space.high.max())
     return Array(space.shape, np.dtype(space.dtype).name, low, high)
 

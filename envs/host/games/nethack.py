@@ -138,7 +138,7 @@ class NetHack:
             own = {"task": tasks.TASK_ACTIONS, "full": nethack.ACTIONS}[own]
             self.options["actions"] = own
         self.description = Description(
-            observation={key: _array(key) for key in self.keys},
+            observation={key: array_of(key) for key in self.keys},
             single=False,
             action=len(own),
             max_steps=int(self.options["max_steps"]),
@@ -165,7 +165,8 @@ def with_screen(staging: Mapping[str, tuple[tuple[int, ...], str]]) -> dict[str,
     return {**screen, **rows}
 
 
-def _array(key: str) -> Array:
+def array_of(key: str) -> Array:
+    """Shape, dtype and bounds of one of NLE's observations, as JAX gets them."""
     space = dict(base.NLE_SPACE_ITEMS).get(key)
     described = nethack.OBSERVATION_DESC[key]
     dtype = np.dtype(described["dtype"]).name

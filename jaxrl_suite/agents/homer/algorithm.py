@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from envs.core import Environment
+from envs.wrappers import select
 from jaxrl_suite import checks, evaluation
 from jaxrl_suite.agents.homer import abstraction, policies
 from jaxrl_suite.agents.homer.abstraction import Decoder
@@ -91,7 +92,8 @@ def check(config: HomerConfig) -> None:
     checks.at_least(config, 1, "batch_size", "eval_episodes")
     checks.one_of(config, ABSTRACTIONS, "abstraction")
     checks.one_of(config, HOMING, "homing")
-    checks.above(config, 0.0, "ridge")
+    checks.above(config, 0.0, "ridge", "learning_rate")
+    checks.at_least(config, 0.0, "decay")
     if len(config.classifier_steps) != 2 or min(config.classifier_steps) < 0:
         raise ConfigError("classifier_steps", config.classifier_steps, "two numbers from 0 on")
 
@@ -213,14 +215,10 @@ def make(env: Environment, env_params: Any, config: HomerConfig) -> Experiment:
             own = jnp.broadcast_to(place[:, None], (codes, horizon))
             home = Cover(bank.at[:, place].set(jnp.swapaxes(tails, 0, 1)), path.at[after].set(own))
             begun = n * (1.0 + codes * level * exploring)
-        kept = jax.tree.map(
-            lambda new, old: jnp.where(exploring, new, old),
-            (home, jax.tree.map(lambda all, one: all.at[after].set(one), state.decoder, decoder)),
-            (state.cover, state.decoder),
-        )
+        decoders = jax.tree.map(lambda all, one: all.at[after].set(one), state.decoder, decoder)
         state = state._replace(
-            cover=kept[0],
-            decoder=kept[1],
+            cover=select(exploring, home, state.cover),
+            decoder=select(exploring, decoders, state.decoder),
             plan=jnp.where(exploring, state.plan, state.plan.at[level].set(weights[0])),
             episodes=state.episodes + begun,
             key=key,

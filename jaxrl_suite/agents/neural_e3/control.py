@@ -17,6 +17,7 @@ import optax
 
 from envs import spaces
 from envs.core import Environment, batch_keys
+from envs.wrappers import select
 from jaxrl_suite import evaluation, q_learning
 from jaxrl_suite.agents.neural_e3 import ensemble, frontier, segments
 from jaxrl_suite.agents.neural_e3.control_settings import ControlConfig, check
@@ -243,11 +244,7 @@ def make(env: Environment, env_params: Any, config: ControlConfig) -> Experiment
                 return memory, jnp.argmax(q(state.learner.params, observation), -1)
             path, at = memory
             new = plan(key, state.models, observation[0], "plan")
-            path, at = jax.tree.map(
-                lambda old, new: jnp.where(at < path.length, old, new),
-                (path, at),
-                (new, jnp.int32(0)),
-            )
+            path, at = select(at < path.length, (path, at), (new, jnp.int32(0)))
             return (path, at + 1), path.actions[at][None]
 
         nothing = frontier.Path(jnp.zeros(config.deepest, jnp.int32), jnp.int32(0))

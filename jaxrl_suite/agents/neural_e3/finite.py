@@ -17,6 +17,7 @@ import optax
 
 from envs import spaces
 from envs.core import Environment, batch_keys
+from envs.wrappers import select
 from jaxrl_suite import evaluation, q_learning, replay
 from jaxrl_suite.agents.neural_e3 import ensemble, playouts
 from jaxrl_suite.agents.neural_e3.settings import FiniteConfig, check
@@ -216,7 +217,7 @@ def make(env: Environment, env_params: Any, config: FiniteConfig) -> Experiment:
         metrics: dict[str, Any] = {}
         if config.explore == "models":
             planned, value = jax.vmap(lambda k: episode(k, state, "explore"))(keys)
-            steps = jax.tree.map(lambda a, b: jnp.where(early, a, b), steps, planned)
+            steps = select(early, steps, planned)
             metrics["disagreement"] = value.mean()
         state = state._replace(data=replay.add(state.data, steps))
         if config.explore == "models" or config.exploit == "plan":

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from envs import spaces
-from jaxrl_suite.networks.encoders import neighbourhoods
+from jaxrl_suite.networks.patches import neighbourhoods
 
 
 class VectorModel(nn.Module):

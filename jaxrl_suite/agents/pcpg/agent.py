@@ -27,7 +27,8 @@ import jax
 import jax.numpy as jnp
 
 from envs.core import Environment
-from jaxrl_suite import distributions, evaluation, gae
+from envs.wrappers import select
+from jaxrl_suite import distributions, evaluation, gae, losses
 from jaxrl_suite.agents import acting, networks
 from jaxrl_suite.agents.pcpg import cover as covers
 from jaxrl_suite.agents.pcpg import design, episodes, features, learners
@@ -175,22 +176,12 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
             if exploiter is not learner:
                 learn = learners.either(reward_free, learn, exploiter.update)
             params, opt_state, metrics = learn(learn_key, params, opt_state, batch)
-            metrics["bonus"] = jnp.sum(extra * found.own) / jnp.maximum(jnp.sum(found.own), 1)
+            metrics["bonus"] = losses.weighted_mean(extra, found.own)
             return (params, opt_state), metrics
 
         keys = jax.random.split(key, config.loops)
         (params, opt_state), metrics = jax.lax.scan(loop, (state.params, state.opt_state), keys)
         return params, opt_state, jax.tree.map(jnp.mean, metrics)
-
-    def solve(key: jax.Array, cover: Cover) -> design.Design:
-        filled = cover.filled
-        matrices = design.whitened(cover.roots, covers.inverse_root(cover), config.ridge)
-        if config.mixture == "optimal":
-            return design.vertex_exchange(matrices, filled)
-        if config.mixture == "adam":
-            return design.adam(key, matrices, filled)
-        weights = design.uniform(filled)
-        return design.Design(weights, design.certificate(weights, matrices, filled), jnp.int32(0))
 
     def join(key: jax.Array, state: PCPGState, found: episodes.Episodes, wanted: Any) -> PCPGState:
         """The learner's policy in the cover, where `wanted`, and the mixture with it."""
@@ -198,7 +189,7 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
         cover, steps = state.cover, found.steps._replace(info={})
         first = cover.count == 0
         fitted = phi.fit(fit_key, state.features, steps, found.valid, first)
-        fitted = jax.tree.map(lambda a, b: jnp.where(wanted, a, b), fitted, state.features)
+        fitted = select(wanted, fitted, state.features)
         root = covers.root(seen(fitted, steps), found.valid)
         cover, row = covers.append(cover, state.params, root, wanted), cover.count
         kept = state.kept
@@ -209,7 +200,8 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
             )
             roots = jax.lax.map(lambda k: covers.root(seen(fitted, k[0]), k[1]), kept)
             cover = covers.seen_anew(cover, roots, config.ridge)
-        solved = solve(solve_key, cover)
+        matrices = design.whitened(cover.roots, covers.inverse_root(cover), config.ridge)
+        solved = design.solve(config.mixture, solve_key, matrices, cover.filled)
         cover = cover._replace(weights=solved.weights)
         return state._replace(cover=cover, features=fitted, kept=kept, design=solved)
 
@@ -244,11 +236,8 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
     def restarted(state: PCPGState) -> PCPGState:
         """With a new policy where the exploiting begins."""
         now = state.count == config.explore_epochs
-        params, opt_state = jax.tree.map(
-            lambda a, b: jnp.where(now, a, b),
-            (state.untrained, learner.init(state.untrained)),
-            (state.params, state.opt_state),
-        )
+        new = state.untrained, learner.init(state.untrained)
+        params, opt_state = select(now, new, (state.params, state.opt_state))
         return state._replace(params=params, opt_state=opt_state)
 
     def update(state: PCPGState) -> tuple[PCPGState, dict[str, Any]]:
@@ -265,7 +254,7 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
         better = value > state.best_return
         if exploring:
             better &= ~reward_free
-        best = jax.tree.map(lambda a, b: jnp.where(better, a, b), params, state.best_params)
+        best = select(better, params, state.best_params)
         state = state._replace(
             best_params=best, best_return=jnp.where(better, value, state.best_return)
         )

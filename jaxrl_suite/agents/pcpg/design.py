@@ -148,3 +148,13 @@ def adam(
     (logits, _), _ = jax.lax.scan(step, (logits, optimizer.init(logits)), None, length=steps)
     w = weights(logits)
     return Design(w, certificate(w, matrices, filled), jnp.int32(steps))
+
+
+def solve(mixture: str, key: jax.Array, matrices: jax.Array, filled: jax.Array) -> Design:
+    """By `vertex_exchange` ("optimal"), by `adam`, or equal weights ("uniform")."""
+    if mixture == "optimal":
+        return vertex_exchange(matrices, filled)
+    if mixture == "adam":
+        return adam(key, matrices, filled)
+    weights = uniform(filled)
+    return Design(weights, certificate(weights, matrices, filled), jnp.int32(0))

@@ -21,6 +21,7 @@ import optax
 
 from envs import spaces
 from jaxrl_suite import distributions, minibatches
+from jaxrl_suite.losses import weighted_mean
 
 
 class Batch(NamedTuple):
@@ -72,24 +73,23 @@ def either(choose_first: jax.Array, first: Update, second: Update) -> Update:
     return update
 
 
-def mean(x: jax.Array, weight: jax.Array) -> jax.Array:
-    """Weighted mean, `[]`."""
-    return jnp.sum(x * weight) / jnp.maximum(jnp.sum(weight), 1.0)
-
-
 def standardized(batch: Batch) -> Batch:
     """Advantages with mean zero and deviation one."""
-    centre = mean(batch.advantage, batch.weight)
-    variance = mean((batch.advantage - centre) ** 2, batch.weight)
+    centre = weighted_mean(batch.advantage, batch.weight)
+    variance = weighted_mean((batch.advantage - centre) ** 2, batch.weight)
     return batch._replace(advantage=(batch.advantage - centre) * jax.lax.rsqrt(variance + 1e-8))
+
+
+def _optimizer(config: Any) -> optax.GradientTransformation:
+    return optax.chain(
+        optax.clip_by_global_norm(config.max_grad_norm),
+        optax.rmsprop(config.learning_rate, decay=0.99, eps=1e-8),
+    )
 
 
 def ppo(forward: Forward, action_space: spaces.Space, config: Any) -> Learner:
     """Clipped surrogate, squared value error and entropy bonus, several passes over minibatches."""
-    optimizer = optax.chain(
-        optax.clip_by_global_norm(config.max_grad_norm),
-        optax.rmsprop(config.learning_rate, decay=0.99, eps=1e-8),
-    )
+    optimizer = _optimizer(config)
 
     def loss(params: Any, batch: Batch) -> tuple[jax.Array, dict[str, jax.Array]]:
         outputs, value = forward(params, batch.observation)
@@ -97,9 +97,9 @@ def ppo(forward: Forward, action_space: spaces.Space, config: Any) -> Learner:
         ratio = jnp.exp(pi.log_prob(batch.action) - batch.log_prob)
         clipped = jnp.clip(ratio, 1.0 - config.clip, 1.0 + config.clip)
         surrogate = jnp.minimum(ratio * batch.advantage, clipped * batch.advantage)
-        entropy = mean(pi.entropy(), batch.weight)
-        value_loss = 0.5 * mean((batch.target - value) ** 2, batch.weight)
-        policy_loss = -mean(surrogate, batch.weight) - config.entropy * entropy
+        entropy = weighted_mean(pi.entropy(), batch.weight)
+        value_loss = 0.5 * weighted_mean((batch.target - value) ** 2, batch.weight)
+        policy_loss = -weighted_mean(surrogate, batch.weight) - config.entropy * entropy
         return policy_loss + value_loss, {"entropy": entropy, "value_loss": value_loss}
 
     def update(key: jax.Array, params: Any, opt_state: Any, batch: Batch) -> Any:
@@ -173,13 +173,11 @@ def natural_direction(
 
 def npg(forward: Forward, action_space: spaces.Space, config: Any) -> Learner:
     """One natural gradient step of the actor, then passes over minibatches for the critic."""
-    optimizer = optax.chain(
-        optax.clip_by_global_norm(config.max_grad_norm),
-        optax.rmsprop(config.learning_rate, decay=0.99, eps=1e-8),
-    )
+    optimizer = _optimizer(config)
 
     def value_loss(params: Any, batch: Batch) -> jax.Array:
-        return 0.5 * mean((batch.target - forward(params, batch.observation)[1]) ** 2, batch.weight)
+        _, value = forward(params, batch.observation)
+        return 0.5 * weighted_mean((batch.target - value) ** 2, batch.weight)
 
     def update(key: jax.Array, params: Any, opt_state: Any, batch: Batch) -> Any:
         batch = standardized(batch)
@@ -205,6 +203,7 @@ def npg(forward: Forward, action_space: spaces.Space, config: Any) -> Learner:
             key, (params, opt_state), step, data, config.passes, parts
         )
         entropy = distributions.policy(action_space, outputs(params)).entropy()
-        return params, opt_state, {"entropy": mean(entropy, batch.weight), "value_loss": loss}
+        entropy = weighted_mean(entropy, batch.weight)
+        return params, opt_state, {"entropy": entropy, "value_loss": loss}
 
     return Learner(optimizer.init, update)

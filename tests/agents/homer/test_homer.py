@@ -210,6 +210,8 @@ def test_the_oracle_knows_more_locks():
         ({"classifier_steps": (1, -1)}, "classifier_steps"),
         ({"batch_size": 0}, "batch_size"),
         ({"ridge": 0.0}, "ridge"),
+        ({"learning_rate": -1.0}, "learning_rate"),
+        ({"decay": float("nan")}, "decay"),
     ],
 )
 def test_bad_settings_are_named(changes, field):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from envs import spaces
-from jaxrl_suite import distributions
+from jaxrl_suite import distributions, losses
 from jaxrl_suite.agents.pcpg import learners
 
 STEPS, FEATURES, ACTIONS = 40, 3, 4
@@ -155,7 +155,7 @@ def test_a_natural_step_has_the_length_asked_for():
     old, moved = (
         distributions.policy(space, forward(p, batch.observation)[0]) for p in (params, new)
     )
-    divergence = learners.mean(old.kl_divergence(moved), batch.weight)
+    divergence = losses.weighted_mean(old.kl_divergence(moved), batch.weight)
     np.testing.assert_allclose(divergence, CONFIG.kl, rtol=0.2)
 
 
