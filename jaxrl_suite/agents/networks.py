@@ -82,7 +82,9 @@ def encoder(observation_space: spaces.Space, options: Any) -> nn.Module:
             use_mission=options.use_mission,
         )
     except ValueError:
-        raise ConfigError("env", observation_space, NO_ENCODER) from None
+        parts = getattr(observation_space, "spaces", None)
+        shown = observation_space if parts is None else sorted(parts)
+        raise ConfigError("env", shown, NO_ENCODER) from None
 
 
 def build(

@@ -6,6 +6,7 @@ second instance with weights of its own, as an embedding for exploration bonuses
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import flax.linen as nn
@@ -14,16 +15,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from envs import spaces
+from jaxrl_suite.networks import nethack
 from jaxrl_suite.networks.image import ImageEncoder, has_pictures
 from jaxrl_suite.networks.initializers import orthogonal
-from jaxrl_suite.networks.nethack import NetHackEncoder, is_nethack
 from jaxrl_suite.networks.patches import neighbourhoods
 
 OBJECTS, COLORS, STATES, DIRECTIONS, MISSION = 11, 6, 4, 4, 16
 NO_ENCODER = (
     "no encoder for such observations; there are some for vectors, pictures of bytes, boards of numbers "
-    "from 0 to 1, choices (Discrete), dictionaries of these, and MiniGrid's and NetHack's; reshape them "
-    "by a wrapper, or pass a network of your own"
+    "from 0 to 1, choices (Discrete), dictionaries of these, MiniGrid's, and NetHack's with glyphs and "
+    "blstats; reshape them by a wrapper, or pass a network of your own"
 )
 MOST_CHOICES = 100_000  # rows of a table for each; more are hardly labels
 SQRT2 = float(np.sqrt(2.0))
@@ -245,8 +246,10 @@ def encoder_for(
     """
     if is_grid(space):
         return GridEncoder(widths=widths, final=final, use_mission=use_mission)
-    if isinstance(space, spaces.Dict) and is_nethack(set(space.spaces)):
-        return NetHackEncoder(widths=widths, final=final)
+    if isinstance(space, spaces.Dict) and nethack.is_nethack(set(space.spaces)):
+        if left := nethack.unread(space):
+            warnings.warn(f"NetHack's encoder does not read {', '.join(left)}", stacklevel=2)
+        return nethack.NetHackEncoder(widths=widths, final=final)
     if has_pictures(space):
         return ImageEncoder(space, widths=widths, final=final)
     if is_board(space):

@@ -26,6 +26,7 @@ from jaxrl_suite.networks.patches import windows
 
 GLYPHS = 5977  # NetHack 3.6's glyphs, and one for what lies outside the map
 OUTSIDE = GLYPHS - 1
+READ = ("glyphs", "blstats", "message", "inv_glyphs")  # keys that `NetHackEncoder` knows
 CHARACTERS = 256
 # what each number of blstats is divided by, to be of order 1
 SCALE = np.array([
@@ -186,7 +187,11 @@ class NetHackEncoder(nn.Module):
     """All parts an observation has keys for, concatenated, then dense layers.
 
     Keys it knows: `glyphs` with `blstats` (map and status), `message`, `inv_glyphs`. Others, like
-    `noise` and `time`, are concatenated as they are if they are vectors of floats.
+    `noise` and `time`, are concatenated as they are if they are vectors of floats, or else not read
+    (`unread`).
+
+    Raises:
+      ValueError: where called, for observations without a key it reads, or with `glyphs` alone.
 
     Attributes:
       crop: side of the square around the agent, 0 for none.
@@ -210,8 +215,9 @@ class NetHackEncoder(nn.Module):
     @nn.compact
     def __call__(self, observation: dict[str, jax.Array]) -> jax.Array:
         parts = []
-        known = ("glyphs", "blstats", "message", "inv_glyphs")
         if "glyphs" in observation:
+            if self.crop and "blstats" not in observation:
+                raise ValueError(f"glyphs without blstats, the middle of a crop: crop={self.crop}")
             embed = Embedding(GLYPHS, self.embedding, name="glyph")
             glyphs = observation["glyphs"]
             if self.crop:
@@ -225,9 +231,11 @@ class NetHackEncoder(nn.Module):
             parts.append(Message(self.message, name="message_text")(observation["message"]))
         if "inv_glyphs" in observation:
             parts.append(Inventory(name="inventory")(observation["inv_glyphs"]))
-        for name in sorted(set(observation) - set(known)):
+        for name in sorted(set(observation) - set(READ)):
             if jnp.issubdtype(observation[name].dtype, jnp.floating):
                 parts.append(observation[name])
+        if not parts:
+            raise ValueError(f"nothing to read in {', '.join(observation)}: {', '.join(READ)} are")
         x = jnp.concatenate(parts, -1)
         for width in self.widths[:-1]:
             x = nn.relu(nn.Dense(width)(x))
@@ -243,6 +251,12 @@ PUBLISHED: dict[str, Any] = {
     "message": "conv",
     "widths": (1024, 1024),
 }
+
+
+def unread(space: Any) -> list[str]:
+    """Which parts of a dictionary space `NetHackEncoder` leaves out."""
+    others = ((name, part) for name, part in space.spaces.items() if name not in READ)
+    return [name for name, part in others if not jnp.issubdtype(part.dtype, jnp.floating)]
 
 
 def is_nethack(names: set[str]) -> bool:

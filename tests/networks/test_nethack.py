@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxrl_suite.networks import nethack
+from envs import spaces
+from jaxrl_suite.agents import networks, ppo
+from jaxrl_suite.experiment import ConfigError
+from jaxrl_suite.networks import encoders, nethack
 
 HEIGHT, WIDTH = 21, 79
 
@@ -105,3 +110,25 @@ def test_convolution_equals_flax(kernel, same):
         dimension_numbers=("NHWC", "HWIO", "NHWC") if len(kernel) == 2 else ("NHC", "HIO", "NHC"),
     )
     np.testing.assert_allclose(ours.apply(params, x), want + dense["bias"], rtol=1e-4, atol=1e-5)
+
+
+def test_what_the_encoder_does_not_read_is_told():
+    seen = observation(batch=(2,))
+    encoder = nethack.NetHackEncoder(widths=(8,))
+    with pytest.raises(ValueError, match="glyphs without blstats"):
+        encoder.init(jax.random.key(0), {"glyphs": seen["glyphs"]})
+    with pytest.raises(ValueError, match="nothing to read in chars: glyphs, blstats, message"):
+        encoder.init(jax.random.key(0), {"chars": seen["glyphs"]})
+    parts = {name: spaces.Box(0, 255, x.shape[1:], x.dtype) for name, x in seen.items()}
+    noise = {"noise": spaces.Box(0, 1, (3,), jnp.float32)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        encoders.encoder_for(spaces.Dict.of({**parts, **noise}))
+    more = spaces.Dict.of({**parts, "chars": parts["message"], "glyphs_crop": parts["glyphs"]})
+    with pytest.warns(UserWarning, match="does not read chars, glyphs_crop"):
+        encoders.encoder_for(more)
+    chars = {"chars": spaces.Box(0, 255, (HEIGHT, WIDTH), jnp.uint8), "colors": parts["glyphs"]}
+    with pytest.raises(
+        ConfigError, match=r"env=\['chars', 'colors'\]: no encoder .* glyphs and blstats"
+    ):
+        networks.encoder(spaces.Dict.of(chars), ppo.PPOConfig())

@@ -36,7 +36,7 @@ with warnings.catch_warnings():
     import minihack
     from minihack.envs.minigrid import MiniGridHack
 
-KEYS = ("glyphs", "glyphs_crop", "blstats", "message")
+KEYS = ("glyphs", "blstats", "message")
 BANK = 4096
 _OWN = ("keys", "max_steps", "crop", "bank")
 _make = gymnasium.make  # before `MiniHack.make` puts `_minigrid` in its place

@@ -12,13 +12,17 @@ import os
 import shutil
 import subprocess
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from minihack import base
 
 from envs.host.seeds import mix
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # MiniHack uses pkg_resources
+    from minihack import base
 
 _LEVEL = "mylevel.lev"
 

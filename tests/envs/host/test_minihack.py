@@ -128,7 +128,9 @@ def test_the_sixteen_tasks_of_e3b_and_many_more_have_names():
 
 
 def test_make_and_play_under_jit():
-    env, params = envs.make("MiniHack-MultiRoom-N2-Lava-v0", workers=1, crop=5)
+    env, params = envs.make(
+        "MiniHack-MultiRoom-N2-Lava-v0", workers=1, crop=5, keys=("glyphs_crop", "blstats")
+    )
     keys = jax.random.split(jax.random.key(0), 4)
     observation, state = jax.vmap(env.reset, (0, None))(keys, params)
     assert observation["glyphs_crop"].shape == (4, 5, 5)
