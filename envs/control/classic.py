@@ -17,13 +17,14 @@ from envs import core, spaces
 from envs.control import pictures
 from envs.options import check_options, with_options
 
-NAMES = (
-    "CartPole-v1",
-    "Acrobot-v1",
-    "Pendulum-v1",
-    "MountainCar-v0",
-    "MountainCarContinuous-v0",
-)
+NAMES = {  # and what they are, for people
+    "CartPole-v1": "Balance a pole on a cart: 1 a step until it falls or the cart leaves the track.",
+    "Acrobot-v1": "Swing two linked rods up by the joint between them: -1 a step until the tip is high.",
+    "Pendulum-v1": "Swing a pendulum up and hold it: angle, speed and torque cost at every step.",
+    "MountainCar-v0": "Drive out of a valley with too weak an engine: -1 a step until the top.",
+    "MountainCarContinuous-v0": "Drive out of a valley with too weak an engine: 100 at the top, less "
+    "what the forces cost.",
+}
 
 
 class GymnaxEnvironment(core.Environment[Any, Any]):
@@ -129,6 +130,11 @@ def factory(name: str) -> Callable[..., tuple[core.Environment, str]]:
     """For the registry; the one option is `scaled` (see `Scaled`)."""
 
     def build(scaled: bool = False, **options: Any) -> tuple[core.Environment, str]:
+        """An environment of gymnax's.
+
+        Args:
+          scaled: observations from 0 to 1, and 0 paid at the goal, as in Neural-E3.
+        """
         import gymnax  # computes at import, so not before it is needed
 
         if scaled and name not in SCALABLE:

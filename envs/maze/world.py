@@ -46,11 +46,11 @@ class MazeParams(core.EnvParams):
 
 
 class Maze(core.Environment[MazeState, MazeParams]):
-    """A maze of `size` x `size` cells, border included, without auto-reset.
+    """Walk to the goal of a random maze of `size` x `size` cells, border included, seen from above.
 
     Observations are `[S, S, 3]` float32: planes of walls, agent and goal, one where something is.
     Actions: up, right, down, left. A step costs 0.2, a bump into a wall 0.5; the goal pays 2 and ends
-    the episode. Agent and goal begin in different open cells.
+    the episode. Agent and goal begin in different open cells. There is no auto-reset.
 
     New mazes are drawn for every episode. With `fixed` every episode of a run begins in the same state:
     `refresh`, called with the keys of a run's seed, draws it the first time and leaves it alone later.

@@ -276,3 +276,9 @@ def test_coordinates_are_one_hot_columns_and_rows_through_resets():
             np.testing.assert_array_equal(np.flatnonzero(observation["coordinates"]), [1, 6])
     plain, _ = envs.make("Empty-5x5")
     assert "coordinates" not in plain.observation_space().spaces
+
+
+def test_names_are_in_the_order_of_their_numbers():
+    names = envs.registered()
+    assert names.index("DiabolicalLock-H3") < names.index("DiabolicalLock-H10")
+    assert names.index("Empty-8x8") < names.index("Empty-16x16")

@@ -28,6 +28,13 @@ def crossing(
 
     MiniGrid walks from the start to the goal, crossing the rivers in a random order of directions,
     and opens each river at a random place along the part that the walk can reach.
+
+    Args:
+      size: side of the grid, walls included; odd.
+      num_crossings: rivers.
+      obstacle: "lava" or "wall".
+      max_steps: length of an episode.
+      name: its name.
     """
     places = np.arange(2, size - 2, 2)
     if size < 5 or size % 2 == 0:

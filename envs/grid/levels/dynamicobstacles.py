@@ -57,7 +57,15 @@ def dynamic_obstacles(
     max_steps: int | None = None,
     name: str = "Dynamic-Obstacles",
 ) -> Level:
-    """An empty room, the goal in the far corner, `num_obstacles` balls; three actions."""
+    """An empty room, the goal in the far corner, `num_obstacles` balls; three actions.
+
+    Args:
+      size: side of the grid, walls included.
+      num_obstacles: balls that move.
+      random_start: the agent starts anywhere, not in the corner.
+      max_steps: length of an episode.
+      name: its name.
+    """
     if size < 4:
         raise ValueError(f"size={size!r}: at least 4, walls included")
     # MiniGrid's own rule for too many obstacles

@@ -31,7 +31,14 @@ def _outcome(t: Transition) -> tuple[jax.Array, jax.Array]:
 def fetch(
     size: int = 8, num_objects: int = 3, max_steps: int | None = None, name: str = "Fetch"
 ) -> Level:
-    """`num_objects` keys and balls (equal ones may occur) anywhere in a room, and the agent."""
+    """`num_objects` keys and balls (equal ones may occur) anywhere in a room, and the agent.
+
+    Args:
+      size: side of the grid, walls included.
+      num_objects: keys and balls that lie about.
+      max_steps: length of an episode.
+      name: its name.
+    """
     if size < 4 or not 1 <= num_objects < (size - 2) ** 2:
         raise ValueError(
             f"size={size!r}, num_objects={num_objects!r}: at least 4, and from 1 to the free cells"

@@ -13,7 +13,13 @@ from envs.grid.level import Layout, Level
 
 
 def four_rooms(size: int = 19, max_steps: int | None = None, name: str = "FourRooms") -> Level:
-    """A `size` x `size` grid split in four; a gap at a random place in each inner wall."""
+    """A `size` x `size` grid split in four; a gap at a random place in each inner wall.
+
+    Args:
+      size: side of the grid, walls included; odd.
+      max_steps: length of an episode.
+      name: its name.
+    """
     if size < 7 or size % 2 == 0:
         raise ValueError(f"size={size!r}: an odd number of at least 7")
     half = size // 2

@@ -140,6 +140,16 @@ def multi_room(
 
     With `lava`, rooms are bounded by lava in the place of walls (as MiniHack's MultiRoom-N6-Lava): the
     agent sees past it, and dies in it.
+
+    Args:
+      min_rooms: fewest rooms.
+      max_rooms: most rooms.
+      max_room_size: longest side of a room, walls included.
+      width: columns of the grid.
+      height: its rows.
+      max_steps: length of an episode.
+      name: its name.
+      lava: rooms are bounded by lava in the place of walls.
     """
     if not 1 <= min_rooms <= max_rooms:
         raise ValueError(f"min_rooms={min_rooms!r}: from 1 to max_rooms={max_rooms!r}")

@@ -19,7 +19,13 @@ from envs.grid.levels.roomgrid import Lattice
 def playground(
     num_objects: int = 12, max_steps: int | None = None, name: str = "Playground"
 ) -> Level:
-    """A door in every wall between two rooms; `num_objects` keys, balls and boxes anywhere."""
+    """A door in every wall between two rooms; `num_objects` keys, balls and boxes anywhere.
+
+    Args:
+      num_objects: keys, balls and boxes that lie about.
+      max_steps: length of an episode.
+      name: its name.
+    """
     lattice = Lattice(3, 3, 7)
     base = lattice.walls()
 
