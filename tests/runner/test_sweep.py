@@ -86,7 +86,7 @@ def test_resume_needs_no_grid_and_trains_nothing_twice(swept, capsys):
     assert len(before) == 2
     assert jaxrl("sweep", "walk", "--out", swept, "--resume") == 0
     shown = capsys.readouterr().out
-    assert "4 run directories" in shown and "program 2 of 2, 2 of 2 cells left" in shown
+    assert "4 run directories" in shown and "left" not in shown
     assert "learning_rate=0.2" in shown  # of the report
     assert len(json.loads((swept / "report.json").read_text())) == 4
     assert before == {p: p.stat().st_mtime_ns for p in before}
@@ -223,6 +223,24 @@ def test_scripts_with_presets_are_swept(tmp_path):
         settings = json.loads((cell / "summary.json").read_text())["settings"]
         assert f"learning_rate={settings['learning_rate']:g}" in cell.name
     assert cli.main(["sweep", "ppo", "--out", str(tmp_path / "s"), "--resume"]) == 0
+
+
+def test_a_finished_sweep_with_a_diverged_cell_has_no_cells_left(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert jaxrl("sweep", "walk", "--grid", "learning_rate=0.1,1e30", "--out", out, *COMMON) == 1
+    shown = capsys.readouterr().out
+    assert "2 of 2 cells left" in shown
+    names = {place.name for place in (out / "cells").iterdir()}
+    assert names == {"learning_rate=0.1", "learning_rate=1e+30"}  # as the report writes them
+    assert "learning_rate=1e+30" in shown
+    assert jaxrl("sweep", "walk", "--out", out, "--resume") == 1
+    assert "left" not in capsys.readouterr().out
+
+
+def test_one_value_twice_is_refused(tmp_path, capsys):
+    grid = ["--grid", "learning_rate=0.1,1e-1"]
+    assert jaxrl("sweep", "walk", *grid, "--out", tmp_path / "out", *COMMON) == 2
+    assert "learning_rate=0.1 stands twice in the grid" in capsys.readouterr().err
 
 
 def test_groups_hold_no_more_than_asked():
