@@ -47,7 +47,7 @@ class GymnaxEnvironment(core.Environment[Any, Any]):
 
     def reset(self, key: jax.Array, params: Any = None) -> tuple[Any, Any]:
         observation, state = self.env.reset_env(key, params or self.default_params)
-        return _strong(observation), _strong(state)
+        return _shown(observation), _strong(state)
 
     def step(self, key: jax.Array, state: Any, action: jax.Array, params: Any = None) -> Any:
         params = params or self.default_params
@@ -59,7 +59,7 @@ class GymnaxEnvironment(core.Environment[Any, Any]):
         )
         reward = jnp.asarray(reward, jnp.float32)
         info = {k: v for k, v in info.items() if k != "discount"}  # it says `terminated` once more
-        return _strong(observation), after, reward, jnp.asarray(terminated), truncated, info
+        return _shown(observation), after, reward, jnp.asarray(terminated), truncated, info
 
     def observation_space(self, params: Any = None) -> spaces.Space:
         with jax.ensure_compile_time_eval():  # gymnax computes bounds: also while being traced
@@ -110,6 +110,11 @@ SCALABLE = ("MountainCar-v0", "Acrobot-v1")
 def _strong(tree: Any) -> Any:
     """Arrays without weak types."""
     return jax.tree.map(lambda x: jnp.asarray(x, jnp.asarray(x).dtype), tree)
+
+
+def _shown(observation: Any) -> Any:
+    """An observation of gymnax's as its space has it: float32, where JAX has 64 bits too."""
+    return jax.tree.map(lambda x: x.astype(jnp.float32), _strong(observation))
 
 
 def convert_space(space: Any) -> spaces.Discrete | spaces.Box:

@@ -60,7 +60,7 @@ def crossing(
         lines = jnp.zeros((2, size), bool).at[:, places].set(jnp.stack([columns, rows]))
         grid = jnp.where((lines[0][None, :] | lines[1][:, None]) & interior, river_cell, base)
 
-        bits = jax.random.bits(path_key, (num_crossings, 2))
+        bits = jax.random.bits(path_key, (num_crossings, 2), jnp.uint32)
         left = jnp.stack([columns.sum(), rows.sum()]).astype(jnp.uint32)  # still to be crossed
         at = jnp.zeros(2, jnp.int32)  # the last river crossed in each direction
         for step in range(num_crossings):

@@ -39,7 +39,7 @@ def _move(key: jax.Array, state: GridState, action: jax.Array) -> GridState:
         columns = columns.at[x, y].set(cells.EMPTY_CELL)
         return columns.at[to[0], to[1]].set(BALL), to.astype(jnp.int32)
 
-    bits = jax.random.bits(key, (state.extra.shape[0],))
+    bits = jax.random.bits(key, (state.extra.shape[0],), jnp.uint32)
     columns, balls = jax.lax.scan(one, state.columns, (state.extra, bits))
     return dataclasses.replace(state, columns=columns, extra=balls)
 

@@ -47,7 +47,9 @@ def fetch(
 
     def generate(key: jax.Array) -> Layout:
         what_key, which_key, words_key, agent_key, turn_key, place_key = jax.random.split(key, 6)
-        what = (jax.random.bits(what_key, (num_objects,)) % np.uint32(12)).astype(jnp.int32)
+        what = (jax.random.bits(what_key, (num_objects,), jnp.uint32) % np.uint32(12)).astype(
+            jnp.int32
+        )
         kinds, colors = draw.kind_and_color(what, KINDS)
         grid = jnp.asarray(base)
         for i, k in enumerate(jax.random.split(place_key, num_objects)):

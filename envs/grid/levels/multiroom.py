@@ -165,7 +165,7 @@ def multi_room(
 
         def attempt(carry: tuple[jax.Array, jax.Array, Chain]) -> tuple[Any, ...]:
             count, draws, _ = carry
-            now = jax.random.bits(jax.random.fold_in(key, count), (once + words,))
+            now = jax.random.bits(jax.random.fold_in(key, count), (once + words,), jnp.uint32)
             draws = jnp.where(count == 0, now[:once], draws)
             spread = draws[0] % np.uint32(max_rooms + 1 - min_rooms)
             length = spread.astype(jnp.int32) + min_rooms
