@@ -53,7 +53,9 @@ def test_the_length_in_the_name_goes_before_the_default():
             patch.setattr(
                 reward_free.ppo,
                 "make",
-                lambda env, *rest, made=made: made.append(horizon(env)) or keep(env, *rest),
+                lambda env, *rest, made=made, keep=keep: (
+                    made.append(horizon(env)) or keep(env, *rest)
+                ),
             )
             reward_free.build(config)
         assert made == [steps]
