@@ -130,7 +130,7 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
         return self._shown(observation), HostState(group, row, base, zero, zero, log)
 
     def step(self, key: jax.Array, state: HostState, action: jax.Array, params: Any = None) -> Any:
-        action = jnp.asarray(action)
+        action = self._taken(action)
         state = self._logged(state, action)
         return self._outcome(state, self._step(state, action))
 
@@ -138,7 +138,7 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
         self, key: jax.Array, state: HostState, action: jax.Array, params: Any = None
     ) -> HostSent:
         """Starts a step, for `recv` to finish."""
-        action = jnp.asarray(action)
+        action = self._taken(action)
         state = self._logged(state, action)
         return HostSent(state, action, self._send(state, action))
 
@@ -152,6 +152,18 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
         """
         order = sent.order if after is None else jnp.maximum(sent.order, after.order)
         return self._outcome(sent.state, self._recv(sent.state, sent.action, order))
+
+    def _taken(self, action: Any) -> jax.Array:
+        """`action` as an array.
+
+        Raises:
+          ValueError: where one of several is to be chosen and it is no whole number.
+        """
+        action, choices = jnp.asarray(action), self.description.action
+        if not isinstance(choices, Array) and jnp.issubdtype(action.dtype, jnp.inexact):
+            right = f"{self.name} takes whole numbers below {choices}"
+            raise ValueError(f"action of type {action.dtype}: {right}")
+        return action
 
     def _logged(self, state: HostState, action: jax.Array) -> HostState:
         log = state.log.at[state.time].set(action.astype(self._log_dtype), mode="drop")

@@ -58,7 +58,11 @@ class Game(Protocol):
         """Starts an episode."""
 
     def step(self, action: Any) -> tuple[float, bool, bool]:
-        """One step: reward, terminated, truncated."""
+        """One step: reward, terminated, truncated.
+
+        An action that is not finite comes from a policy that has diverged: the game goes on with
+        another one, and the reward is NaN.
+        """
 
     def close(self) -> None:
         """Frees what the game holds."""
