@@ -124,6 +124,10 @@ class GridWorld(core.Environment[GridState, core.EnvParams]):
             parts["coordinates"] = jnp.concatenate([column, row])
         return parts
 
+    @property
+    def success_pays(self) -> bool:
+        return True
+
     def places(self, state: GridState) -> jax.Array:
         """`[width, height]` bool: cells that can be walked to, all doors open."""
         return layout.reachable(state.columns, state.position)

@@ -114,6 +114,10 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
     def default_params(self) -> HostParams:
         return HostParams(max_steps_in_episode=self.description.max_steps)
 
+    @property
+    def success_pays(self) -> bool:
+        return self.description.success
+
     def observation_space(self, params: Any = None) -> spaces.Space:
         parts = {key: _box(array) for key, array in self.description.observation.items()}
         return next(iter(parts.values())) if self.description.single else spaces.Dict.of(parts)

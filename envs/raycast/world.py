@@ -128,6 +128,10 @@ class RaycastMaze(core.Environment[RaycastState, core.EnvParams]):
     def _angle(self, heading: jax.Array) -> jax.Array:
         return heading * jnp.float32(2 * np.pi / self.turns)
 
+    @property
+    def success_pays(self) -> bool:
+        return True
+
     def places(self, state: RaycastState) -> jax.Array:
         """`[S, S]` bool by column and row: cells without a wall."""
         return state.blocks.T == 0

@@ -301,7 +301,7 @@ def make(
         steps_per_update=num_envs * length,
         evaluate=evaluate,
         play=play,
-        headline=("episode_return", "solved", "entropy"),
+        headline=evaluation.headline(env, "entropy"),
     )
 
 

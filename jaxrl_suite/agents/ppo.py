@@ -286,6 +286,6 @@ def make(
         steps_per_update=num_envs * length,
         evaluate=evaluate,
         play=play,
-        headline=("episode_return", "solved", "entropy"),
+        headline=evaluation.headline(env, "entropy"),
         over_envs=(PPOState(**over_envs), num_envs),
     )
