@@ -98,6 +98,11 @@ class Environment(Generic[TState, TParams]):
         """Whether every episode takes all of its steps, whatever is done."""
         return False
 
+    @property
+    def success_pays(self) -> bool:
+        """Whether an episode's return is above 0 where its task was done, and only there."""
+        return False
+
     def reset(self, key: jax.Array, params: TParams | None = None) -> tuple[Observation, TState]:
         """Starts an episode: `(observation, state)`."""
         raise NotImplementedError

@@ -39,6 +39,10 @@ class Coverage(wrappers.Wrapper):
         if not hasattr(self.unwrapped, "places"):
             raise ValueError(f"coverage=True: {env.name} has no map of places")
 
+    @property
+    def success_pays(self) -> bool:
+        return False
+
     def reset(self, key: jax.Array, params: Any = None) -> tuple[Any, CoverageState]:
         observation, state = self.env.reset(key, params)
         env, inside = self.env, state

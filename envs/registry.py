@@ -9,6 +9,7 @@ address, so that whatever takes a name takes them:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -57,8 +58,12 @@ def register(name: str, factory: Factory) -> None:
 
 
 def registered() -> list[str]:
-    """Names for `make`, in alphabetical order."""
-    return sorted([*_registry, *catalogue.names()])
+    """Names for `make`, in alphabetical order, numbers in them by their size."""
+
+    def parts(name: str) -> list[tuple[str, int]]:
+        return [(text, int(n or 0)) for text, n in re.findall(r"(\D*)(\d*)", name)]
+
+    return sorted([*_registry, *catalogue.names()], key=parts)
 
 
 def make(
@@ -162,6 +167,14 @@ def options_of(name: str) -> dict[str, Any]:
     return dict(defaults_of(factory) if told is None else told)
 
 
+def maker(name: str) -> Factory | None:
+    """What makes an environment that is not played on the host; its documentation tells the options.
+
+    None for a name nobody registered.
+    """
+    return _registry.get(own_name(name))
+
+
 def _unknown(name: str) -> UnknownEnvironment:
     import gymnasium  # this late, as making grid levels does not need it
 
@@ -226,6 +239,7 @@ def _grid_factory(name: str) -> Factory:
         level = build(**{**arguments, **options}, name=name)
         return GridWorld(level, **world), "exact" if level.cheap else "bank"
 
+    factory.__doc__ = build.__doc__
     return with_options(factory, {**level_options, **world_options})
 
 

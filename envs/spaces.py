@@ -27,7 +27,7 @@ class Discrete:
 
     def sample(self, key: jax.Array) -> jax.Array:
         """A uniform draw."""
-        return jax.random.randint(key, (), 0, self.n)
+        return jax.random.randint(key, (), 0, self.n, jnp.int32)
 
     def contains(self, x: Any) -> jax.Array:
         """`[]` bool."""

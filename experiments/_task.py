@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import envs
@@ -53,10 +54,12 @@ def make_env(config: Any, bank_size: int | None = None) -> tuple[Any, Any]:
     )
 
 
-def agent_env(name: str, **options: Any) -> tuple[Any, Any]:
+def agent_env(
+    name: str, defaults: Mapping[str, Any] | None = None, **options: Any
+) -> tuple[Any, Any]:
     """`envs.make(name, **options)` for agents that play on through the ends of episodes.
 
-    A `bank_size` in the name goes before the one given.
+    A `bank_size` in the name goes before the one given, and so do other options before `defaults`.
 
     Raises:
       ConfigError: for a name or an option that `envs.make` refuses, and an environment that would not
@@ -70,6 +73,7 @@ def agent_env(name: str, **options: Any) -> tuple[Any, Any]:
             raise ValueError("log=False: leave it out: agents read their episodes from it")
         if "bank_size" in inside:
             options.pop("bank_size", None)
+        options |= {key: value for key, value in (defaults or {}).items() if key not in inside}
         return envs.make(name, **options)
     except ValueError as error:
         raise ConfigError("env", name, str(error)) from None

@@ -29,7 +29,7 @@ class Config(catalog.Options, ppo.PPOConfig):
 
     Attributes:
       env: name of an environment with a map (`RaycastMaze-...` or a grid level).
-      max_steps: episode length.
+      max_steps: episode length; one in the environment's name goes before the default.
       num_contexts: number of fixed maps, or None for a new one every episode.
       noise: random bits added to every observation.
     """
@@ -48,10 +48,13 @@ class Config(catalog.Options, ppo.PPOConfig):
 def build(config: Config) -> Experiment:
     """PPO on the bonus alone; the return that is logged is the share of the map visited."""
     ppo.check(config)
+    length = {"max_steps": config.max_steps}
+    chosen = config.max_steps != Config.max_steps  # the default is only that
     env, params = agent_env(
         config.env,
+        None if chosen else length,
+        **(length if chosen else {}),
         bank_size=config.num_envs,
-        max_steps=config.max_steps,
         num_contexts=config.num_contexts,
         noise=config.noise,
         coverage=True,

@@ -29,6 +29,12 @@ def horizon(env: Environment) -> int:
     return own if limit is None else int(limit)
 
 
+def headline(env: Environment, *more: str) -> tuple[str, ...]:
+    """Metrics to show first: `solved` only where a return above 0 means that the task was done."""
+    solved = ("solved",) if getattr(env, "success_pays", False) else ()
+    return ("episode_return", *solved, *more)
+
+
 def episodes(
     key: jax.Array, env: Environment, env_params: Any, act: Act, memory: Any, number: int
 ) -> dict[str, jax.Array]:

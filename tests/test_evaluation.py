@@ -96,3 +96,23 @@ def test_an_episode_without_an_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> No
         jax.random.key(0), env, params, lambda key, memory, o, r: (memory, jnp.zeros((2, 1))), (), 2
     )
     assert float(result["length"]) == 30
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Empty-5x5?max_steps=9&noise=2", True),
+        ("RaycastMaze-3x3", True),
+        ("Empty-5x5?coverage=true", False),
+        ("CartPole-v1", False),
+        ("Pendulum-v1", False),
+        ("NetHackScore-v0?workers=1", False),
+        ("NetHackStaircase-v0?workers=1", True),
+        ("MiniHack-Room-5x5-v0?workers=1", True),
+        ("gym:CartPole-v1?workers=1", False),
+    ],
+)
+def test_solved_is_shown_where_it_means_something(name, shown):
+    env, _ = envs.make(name)
+    assert ("solved" in evaluation.headline(env, "loss")) == shown
+    assert evaluation.headline(env, "loss")[0] == "episode_return"

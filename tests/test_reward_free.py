@@ -8,6 +8,7 @@ import jax
 import pytest
 
 from experiments import reward_free
+from jaxrl_suite.evaluation import horizon
 from jaxrl_suite.experiment import ConfigError
 from jaxrl_suite.runner.cli import main
 
@@ -37,6 +38,29 @@ def test_the_return_is_the_share_of_the_map():
 def test_environments_without_a_map_are_refused():
     with pytest.raises(ConfigError, match="no map of places"):
         reward_free.build(dataclasses.replace(TINY, env="CartPole-v1"))
+
+
+def test_the_length_in_the_name_goes_before_the_default():
+    default = dataclasses.replace(TINY, max_steps=reward_free.Config.max_steps)
+    for config, steps in (
+        (dataclasses.replace(default, env="Empty-5x5?max_steps=9"), 9),
+        (default, 300),
+        (TINY, 8),
+    ):
+        made = []
+        keep = reward_free.ppo.make
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(
+                reward_free.ppo,
+                "make",
+                lambda env, *rest, made=made, keep=keep: (
+                    made.append(horizon(env)) or keep(env, *rest)
+                ),
+            )
+            reward_free.build(config)
+        assert made == [steps]
+    with pytest.raises(ConfigError, match="max_steps=9 in the name and max_steps=8 beside it"):
+        reward_free.build(dataclasses.replace(TINY, env="Empty-5x5?max_steps=9"))
 
 
 def test_a_run_on_pictures_leaves_a_gif(tmp_path):

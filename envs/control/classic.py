@@ -17,13 +17,14 @@ from envs import core, spaces
 from envs.control import pictures
 from envs.options import check_options, with_options
 
-NAMES = (
-    "CartPole-v1",
-    "Acrobot-v1",
-    "Pendulum-v1",
-    "MountainCar-v0",
-    "MountainCarContinuous-v0",
-)
+NAMES = {  # and what they are, for people
+    "CartPole-v1": "Balance a pole on a cart: 1 a step until it falls or the cart leaves the track.",
+    "Acrobot-v1": "Swing two linked rods up by the joint between them: -1 a step until the tip is high.",
+    "Pendulum-v1": "Swing a pendulum up and hold it: angle, speed and torque cost at every step.",
+    "MountainCar-v0": "Drive out of a valley with too weak an engine: -1 a step until the top.",
+    "MountainCarContinuous-v0": "Drive out of a valley with too weak an engine: 100 at the top, less "
+    "what the forces cost.",
+}
 
 
 class GymnaxEnvironment(core.Environment[Any, Any]):
@@ -46,7 +47,7 @@ class GymnaxEnvironment(core.Environment[Any, Any]):
 
     def reset(self, key: jax.Array, params: Any = None) -> tuple[Any, Any]:
         observation, state = self.env.reset_env(key, params or self.default_params)
-        return _strong(observation), _strong(state)
+        return _shown(observation), _strong(state)
 
     def step(self, key: jax.Array, state: Any, action: jax.Array, params: Any = None) -> Any:
         params = params or self.default_params
@@ -58,7 +59,7 @@ class GymnaxEnvironment(core.Environment[Any, Any]):
         )
         reward = jnp.asarray(reward, jnp.float32)
         info = {k: v for k, v in info.items() if k != "discount"}  # it says `terminated` once more
-        return _strong(observation), after, reward, jnp.asarray(terminated), truncated, info
+        return _shown(observation), after, reward, jnp.asarray(terminated), truncated, info
 
     def observation_space(self, params: Any = None) -> spaces.Space:
         with jax.ensure_compile_time_eval():  # gymnax computes bounds: also while being traced
@@ -111,6 +112,11 @@ def _strong(tree: Any) -> Any:
     return jax.tree.map(lambda x: jnp.asarray(x, jnp.asarray(x).dtype), tree)
 
 
+def _shown(observation: Any) -> Any:
+    """An observation of gymnax's as its space has it: float32, where JAX has 64 bits too."""
+    return jax.tree.map(lambda x: x.astype(jnp.float32), _strong(observation))
+
+
 def convert_space(space: Any) -> spaces.Discrete | spaces.Box:
     """A gymnax space as one of ours; bounds become the widest of their elements.
 
@@ -129,6 +135,11 @@ def factory(name: str) -> Callable[..., tuple[core.Environment, str]]:
     """For the registry; the one option is `scaled` (see `Scaled`)."""
 
     def build(scaled: bool = False, **options: Any) -> tuple[core.Environment, str]:
+        """An environment of gymnax's.
+
+        Args:
+          scaled: observations from 0 to 1, and 0 paid at the goal, as in Neural-E3.
+        """
         import gymnax  # computes at import, so not before it is needed
 
         if scaled and name not in SCALABLE:

@@ -71,11 +71,11 @@ class MovingDistractors(wrappers.Wrapper):
         key, place_key, color_key = jax.random.split(key, 3)
         _, inside = self.env.reset(key, params)
         shape = inside.grid.shape
-        scores = jax.random.bits(place_key, (self.number, shape[0] * shape[1])) | 1
+        scores = jax.random.bits(place_key, (self.number, shape[0] * shape[1]), jnp.uint32) | 1
         floor = inside.grid.reshape(-1) == cells.EMPTY_CELL
         index = jnp.argmax(jnp.where(floor, scores, 0), axis=1).astype(jnp.int32)
         places = jnp.stack([index % shape[1], index // shape[1]], axis=-1)
-        colors = jax.random.bits(color_key, (self.number,)) % np.uint32(6)
+        colors = jax.random.bits(color_key, (self.number,), jnp.uint32) % np.uint32(6)
         state = DistractorState(inside, places, cells.cell(cells.BALL, colors.astype(jnp.uint8)))
         return self.env.observe(self.drawn(state)), state
 
@@ -86,7 +86,7 @@ class MovingDistractors(wrappers.Wrapper):
         _, inside, reward, terminated, truncated, info = self.env.step(
             key, state.env_state, action, params
         )
-        move = jax.random.bits(move_key, (self.number,)) % np.uint32(len(STEP))
+        move = jax.random.bits(move_key, (self.number,), jnp.uint32) % np.uint32(len(STEP))
         to = state.places + jnp.asarray(STEP)[move]
         # some levels have floor at their very edge, so a ball could leave the array
         width, height = inside.columns.shape

@@ -119,10 +119,14 @@ class GridWorld(core.Environment[GridState, core.EnvParams]):
         image = cells.split_words(words).reshape(shape)
         parts = {"image": image, "direction": direction, "mission": mission}
         if self.coordinates:
-            column = jax.nn.one_hot(position[0], self.level.width)
-            row = jax.nn.one_hot(position[1], self.level.height)
+            column = jax.nn.one_hot(position[0], self.level.width, dtype=jnp.float32)
+            row = jax.nn.one_hot(position[1], self.level.height, dtype=jnp.float32)
             parts["coordinates"] = jnp.concatenate([column, row])
         return parts
+
+    @property
+    def success_pays(self) -> bool:
+        return True
 
     def places(self, state: GridState) -> jax.Array:
         """`[width, height]` bool: cells that can be walked to, all doors open."""

@@ -66,7 +66,7 @@ def random_cell(key: jax.Array, mask: jax.Array) -> jax.Array:
     With no true cell the result is cell (0, 0); levels make sure there is one.
     """
     # one draw a cell and an argmax: no loop, so no environment of a batch waits for another
-    scores = jnp.where(mask, jax.random.bits(key, mask.shape) | 1, 0)
+    scores = jnp.where(mask, jax.random.bits(key, mask.shape, jnp.uint32) | 1, 0)
     index = jnp.argmax(scores.reshape(-1)).astype(jnp.int32)
     return jnp.stack([index % mask.shape[1], index // mask.shape[1]])
 
@@ -88,7 +88,7 @@ def random_free(
 
 def random_direction(key: jax.Array) -> jax.Array:
     """A uniform direction, `[]` int32."""
-    return (jax.random.bits(key) & 3).astype(jnp.int32)
+    return (jax.random.bits(key, (), jnp.uint32) & 3).astype(jnp.int32)
 
 
 def reachable(grid: jax.Array, start: jax.Array) -> jax.Array:

@@ -117,6 +117,10 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
     def default_params(self) -> HostParams:
         return HostParams(max_steps_in_episode=self.description.max_steps)
 
+    @property
+    def success_pays(self) -> bool:
+        return self.description.success
+
     def observation_space(self, params: Any = None) -> spaces.Space:
         parts = {key: _box(array) for key, array in self.description.observation.items()}
         return next(iter(parts.values())) if self.description.single else spaces.Dict.of(parts)
@@ -133,7 +137,7 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
         return self._shown(observation), HostState(group, row, base, zero, zero, log)
 
     def step(self, key: jax.Array, state: HostState, action: jax.Array, params: Any = None) -> Any:
-        action = jnp.asarray(action)
+        action = self._taken(action)
         state = self._logged(state, action)
         return self._outcome(state, self._step(state, action))
 
@@ -141,7 +145,7 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
         self, key: jax.Array, state: HostState, action: jax.Array, params: Any = None
     ) -> HostSent:
         """Starts a step, for `recv` to finish."""
-        action = jnp.asarray(action)
+        action = self._taken(action)
         state = self._logged(state, action)
         return HostSent(state, action, self._send(state, action))
 
@@ -155,6 +159,18 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
         """
         order = sent.order if after is None else jnp.maximum(sent.order, after.order)
         return self._outcome(sent.state, self._recv(sent.state, sent.action, order))
+
+    def _taken(self, action: Any) -> jax.Array:
+        """`action` as an array.
+
+        Raises:
+          ValueError: where one of several is to be chosen and it is no whole number.
+        """
+        action, choices = jnp.asarray(action), self.description.action
+        if not isinstance(choices, Array) and jnp.issubdtype(action.dtype, jnp.inexact):
+            right = f"{self.name} takes whole numbers below {choices}"
+            raise ValueError(f"action of type {action.dtype}: {right}")
+        return action
 
     def _logged(self, state: HostState, action: jax.Array) -> HostState:
         log = state.log.at[state.time].set(action.astype(self._log_dtype), mode="drop")

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from envs.host.bridge import HostEnvironment
-from envs.host.games import MissingExtra
+from envs.host.games import MissingExtra, nethack_characters
 from envs.host.pool import Pool
 from envs.host.seeds import Contexts
 from envs.options import check_like, check_types, defaults_of
@@ -128,6 +128,8 @@ def build(
     check_types(name, {key: options[key] for key in POOL_OPTIONS if key in options}, Pool)
     check_like(name, options, {**examples, "actions": None})
     if module != "gymnasium":
+        if options.get("character") is not None:
+            nethack_characters.check(options["character"])
         _check_actions(options.get("actions"), ("task", "full") if module == "nethack" else ())
     own = {key: value for key, value in options.items() if key not in POOL_OPTIONS}
     if max_steps is not None:

@@ -8,6 +8,7 @@ the worker has nothing else to do, and takes the slot over when the episode ends
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,8 @@ class Roster:
             truncated.append(cut)
             if over or cut:
                 ended.append(slot)
+        if not math.isfinite(sum(rewards)):
+            self._check(rewards)
         shared["time"] += 1
         shared[f"reward.{bank}"][:] = rewards
         shared[f"terminated.{bank}"][:] = terminated
@@ -117,6 +120,14 @@ class Roster:
                 shared[f"final.{bank}.{key}"][slot] = array[rows[slot]]
             self._next_episode(slot)
         self._publish(bank)
+
+    def _check(self, rewards: list[float]) -> None:
+        """Refuses rewards that are not finite, but for a NaN that answers a NaN (see `Game.step`)."""
+        for slot, reward in enumerate(rewards):
+            asked = np.isfinite(self.shared["action"][slot]).all()
+            if asked and not math.isfinite(reward):
+                error = ValueError(f"the game's reward is {float(reward)}: must be a finite number")
+                raise self._failure(error, slot, int(self.shared["time"][slot]))
 
     def prepare(self) -> bool:
         """Starts one spare, if any is not started yet; whether there was something to do."""

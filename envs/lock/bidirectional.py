@@ -105,7 +105,7 @@ class BidirectionalLock(Lock):
         step = jnp.maximum(state.time - 1, 0)
         right = params.combination[lock, :, step]
         place, good, _ = turn(turn_key, state.place - 3 * lock, right, action, params.swap)
-        entered = jax.random.randint(enter_key, (), 0, DEAD)
+        entered = jax.random.randint(enter_key, (), 0, DEAD, jnp.int32)
         last = state.time == self.horizon - 1
         pay = jnp.where(last, params.prize[lock], params.step_reward)
         reward = jnp.where(good & ~choosing, pay, 0.0)

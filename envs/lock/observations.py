@@ -57,14 +57,15 @@ class Observations:
 
     def __call__(self, key: jax.Array, v: jax.Array) -> jax.Array:
         """`[size]` float32, the observation of a state with the code v."""
+        v = v.astype(jnp.float32)
         if self.kind.endswith("gaussian"):
-            v = v + self.deviation * jax.random.normal(key, v.shape)
+            v = v + self.deviation * jax.random.normal(key, v.shape, v.dtype)
         if self.matrix is not None:
             return jnp.asarray(self.matrix) @ v
         if self.kind == "bernoulli":
             noise = jax.random.bernoulli(key, shape=(self.bits,)).astype(jnp.float32)
             return jnp.concatenate([v, noise])
-        return jnp.concatenate([v, jnp.zeros(self.bits)])
+        return jnp.concatenate([v, jnp.zeros(self.bits, v.dtype)])
 
     def space(self, ones: int) -> spaces.Box:
         """Its space, for codes with up to `ones` ones."""

@@ -22,11 +22,11 @@ def dig(key: jax.Array, side: int) -> jax.Array:
     """
     cells = side * side
     start_key, key = jax.random.split(key)
-    start = jax.random.randint(start_key, (2,), 0, side)
+    start = jax.random.randint(start_key, (2,), 0, side, jnp.int32)
     # one row of rock all around, so that neighbours are always inside the array
     opened = jnp.zeros((side + 2, side + 2), bool).at[start[0] + 1, start[1] + 1].set(True)
     inside = jnp.zeros((side + 2, side + 2), bool).at[1:-1, 1:-1].set(True)
-    moves = jnp.array(MOVES)
+    moves = jnp.array(MOVES, jnp.int32)
     # the stack: where, and by which move; index 0 is the start, whose move (none) is 0 as the paper's
     places = jnp.zeros((cells, 2), jnp.int32).at[0].set(start + 1)
     ways = jnp.zeros(cells, jnp.int32)
@@ -41,7 +41,7 @@ def dig(key: jax.Array, side: int) -> jax.Array:
         near = opened.at[around[..., 0], around[..., 1]].get(mode="fill", fill_value=False).sum(-1)
         free = inside[there[:, 0], there[:, 1]] & ~opened[there[:, 0], there[:, 1]] & (near == 1)
         free &= ~turned | (jnp.arange(4) == way)
-        chosen = jnp.argmax(jnp.where(free, ranks[count], -1.0))
+        chosen = jnp.argmax(jnp.where(free, ranks[count], -1.0)).astype(jnp.int32)
         go = free.any()
         at = there[chosen]
         opened = opened.at[at[0], at[1]].max(go)

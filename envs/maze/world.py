@@ -46,11 +46,11 @@ class MazeParams(core.EnvParams):
 
 
 class Maze(core.Environment[MazeState, MazeParams]):
-    """A maze of `size` x `size` cells, border included, without auto-reset.
+    """Walk to the goal of a random maze of `size` x `size` cells, border included, seen from above.
 
     Observations are `[S, S, 3]` float32: planes of walls, agent and goal, one where something is.
     Actions: up, right, down, left. A step costs 0.2, a bump into a wall 0.5; the goal pays 2 and ends
-    the episode. Agent and goal begin in different open cells.
+    the episode. Agent and goal begin in different open cells. There is no auto-reset.
 
     New mazes are drawn for every episode. With `fixed` every episode of a run begins in the same state:
     `refresh`, called with the keys of a run's seed, draws it the first time and leaves it alone later.
@@ -102,7 +102,7 @@ class Maze(core.Environment[MazeState, MazeParams]):
         ranks = jnp.where(opened, jax.random.uniform(place_key, opened.shape), -1.0)
         _, cells = jax.lax.top_k(ranks.reshape(-1), 2)
         places = jnp.stack([cells // self.size, cells % self.size], -1)
-        goal = places[1] if self.has_goal else jnp.full(2, -1)
+        goal = places[1] if self.has_goal else jnp.full(2, -1, jnp.int32)
         return MazeState(~opened, places[0], goal, jnp.int32(0))
 
     def reset(
@@ -116,7 +116,7 @@ class Maze(core.Environment[MazeState, MazeParams]):
 
     def observe(self, state: MazeState) -> jax.Array:
         """The three planes of a state."""
-        planes = jnp.zeros((self.size, self.size, 3)).at[..., WALL].set(state.walls)
+        planes = jnp.zeros((self.size, self.size, 3), jnp.float32).at[..., WALL].set(state.walls)
         planes = planes.at[state.position[0], state.position[1], AGENT].set(1.0)
         if self.has_goal:
             planes = planes.at[state.goal[0], state.goal[1], GOAL].set(1.0)
@@ -134,7 +134,7 @@ class Maze(core.Environment[MazeState, MazeParams]):
         params: MazeParams | None = None,
     ) -> tuple[jax.Array, MazeState, jax.Array, jax.Array, jax.Array, core.Info]:
         limit = self.steps if params is None else params.max_steps_in_episode
-        there = state.position + jnp.array(MOVES)[action]
+        there = state.position + jnp.array(MOVES, jnp.int32)[action]
         bump = state.walls[there[0], there[1]]
         after = state.replace(  # type: ignore[attr-defined]
             position=jnp.where(bump, state.position, there), time=state.time + 1

@@ -41,13 +41,13 @@ class RaycastState:
 
 
 class RaycastMaze(core.Environment[RaycastState, core.EnvParams]):
-    """A maze of `rooms` x `rooms` rooms, without auto-reset.
+    """Find the goal in a random maze of `rooms` x `rooms` rooms, seen in first-person pictures.
 
-    Observations are `[*picture, 3]` uint8 pictures with a field of view of 90 degrees. Actions: turn
-    left, turn right, go forward; walls stop the agent, sliding along them is allowed. Reaching the
-    goal, a green post, is worth 1 and ends the episode. Every wall of the map has one of
-    `view.COLORS` colours, drawn with the map. `info["position"]` is the `[2]` int32 column and row of
-    the agent's cell.
+    Observations are `[*picture, 3]` uint8 pictures with a field of view of 90 degrees. Actions:
+    turn left, turn right, go forward; walls stop the agent, sliding along them is allowed. Reaching
+    the goal, a green post, is worth 1 and ends the episode. Every wall of the map has one of
+    `view.COLORS` colours, drawn with the map. `info["position"]` is the `[2]` int32 column and row
+    of the agent's cell. There is no auto-reset.
 
     Args:
       name: its name.
@@ -127,6 +127,10 @@ class RaycastMaze(core.Environment[RaycastState, core.EnvParams]):
 
     def _angle(self, heading: jax.Array) -> jax.Array:
         return heading * jnp.float32(2 * np.pi / self.turns)
+
+    @property
+    def success_pays(self) -> bool:
+        return True
 
     def places(self, state: RaycastState) -> jax.Array:
         """`[S, S]` bool by column and row: cells without a wall."""

@@ -36,6 +36,10 @@ class Wrapper(core.Environment[Any, Any]):
         return self.env.fixed_length
 
     @property
+    def success_pays(self) -> bool:
+        return bool(getattr(self.env, "success_pays", False))
+
+    @property
     def unwrapped(self) -> core.Environment:
         """The innermost environment."""
         return self.env.unwrapped if isinstance(self.env, Wrapper) else self.env

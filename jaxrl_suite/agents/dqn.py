@@ -282,5 +282,5 @@ def make(
         steps_per_update=num_envs * length,
         evaluate=evaluate,
         play=play,
-        headline=("episode_return", "solved", "q"),
+        headline=evaluation.headline(env, "q"),
     )

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import optax
 
 from envs.core import Environment
-from jaxrl_suite import checks, distributions, losses, minibatches
+from jaxrl_suite import checks, distributions, evaluation, losses, minibatches
 from jaxrl_suite.agents import acting, networks, on_policy
 from jaxrl_suite.agents.acting import Acting
 from jaxrl_suite.experiment import ConfigError, Experiment, merged
@@ -279,7 +279,7 @@ def make(
         steps_per_update=num_envs * length,
         evaluate=evaluate,
         play=play,
-        headline=("episode_return", "solved", "entropy"),
+        headline=evaluation.headline(env, "entropy"),
     )
 
 

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from envs.core import Environment
-from jaxrl_suite import distributions, losses, minibatches, normalize
+from jaxrl_suite import distributions, evaluation, losses, minibatches, normalize
 from jaxrl_suite.agents import acting, networks, on_policy, ppo_settings, targets
 from jaxrl_suite.agents.acting import Acting
 from jaxrl_suite.agents.ppo_settings import PPOConfig as PPOConfig
@@ -260,6 +260,6 @@ def make(
         steps_per_update=num_envs * length,
         evaluate=evaluate,
         play=play,
-        headline=("episode_return", "solved", "entropy"),
+        headline=evaluation.headline(env, "entropy"),
         over_envs=(PPOState(**over_envs), num_envs),
     )

@@ -58,6 +58,35 @@ class Transitions(NamedTuple):
         return self.terminated | self.truncated
 
 
+def check_rollout(transitions: Transitions, num_envs: int | None = None) -> None:
+    """Refuses arrays that do not begin with the steps and environments of one rollout.
+
+    Args:
+      transitions: a rollout.
+      num_envs: N as `init` was told, or None for any.
+
+    Raises:
+      ValueError: naming the array, its shape and what would be right.
+    """
+    front = jnp.shape(transitions.reward)
+    if len(front) != 2:
+        raise ValueError(f"transitions.reward of shape {front}: must be [T, N], steps first")
+    if num_envs is not None and front[1] != num_envs:
+        raise ValueError(
+            f"transitions.reward of shape {front}: must be [T, {num_envs}], as init was told"
+        )
+    for name, value in transitions._asdict().items():
+        whole = name in ("terminated", "truncated", "reset")
+        for path, leaf in jax.tree_util.tree_leaves_with_path(value):
+            shape = jnp.shape(leaf)
+            if (shape if whole else shape[:2]) != front:
+                where = f"transitions.{name}{jax.tree_util.keystr(path)}"
+                more = "" if whole else ", ..."
+                raise ValueError(
+                    f"{where} of shape {shape}: must be [{front[0]}, {front[1]}{more}], as the reward"
+                )
+
+
 def both_ends(
     f: Callable[[Any], jax.Array], transitions: Transitions
 ) -> tuple[jax.Array, jax.Array]:

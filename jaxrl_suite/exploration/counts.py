@@ -21,7 +21,7 @@ import jax.numpy as jnp
 
 from jaxrl_suite import checks
 from jaxrl_suite.exploration import keys
-from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions
+from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions, check_rollout
 
 PROBES = 8
 MOST_LOG2_SLOTS = 26
@@ -89,7 +89,18 @@ def visit(table: Table, hashes: jax.Array, where: jax.Array | bool = True) -> tu
 
     Returns:
       `[]` int32 N_e, this visit included, and the table.
+
+    Raises:
+      ValueError: for hashes of several keys, or the tables of several environments.
     """
+    if jnp.shape(hashes) != (2,):
+        shape = jnp.shape(hashes)
+        raise ValueError(
+            f"hashes of shape {shape}: must be [2], of one key; vmap over environments"
+        )
+    if table.count.ndim != 1:
+        shape = table.count.shape
+        raise ValueError(f"table.count of shape {shape}: must be [slots]; vmap over environments")
     slots = table.count.shape[0]
     probes = min(PROBES, slots)
     places = (hashes[0] + jnp.arange(probes, dtype=jnp.uint32)) & jnp.uint32(slots - 1)
@@ -140,6 +151,7 @@ def make(config: CountConfig) -> Bonus:
         key: jax.Array, state: Table, transitions: Transitions, policy_features: PolicyFeatures
     ) -> tuple[jax.Array, Table, dict[str, jax.Array]]:
         del key, policy_features
+        check_rollout(transitions, state.now.shape[0])
         reached = over_rollout(transitions.next_observation, transitions.info)
         first = reached  # a placeholder, never counted, where only reached states have keys
         if count_first:

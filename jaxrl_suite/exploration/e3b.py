@@ -26,11 +26,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxrl_suite import linalg
 from jaxrl_suite.experiment import known
+from jaxrl_suite.exploration import factor
 
 METHODS = ("auto", "block", "scan")
-LEAF = 8  # `_cholesky` works by columns up to this size
 
 
 class EllipticalState(NamedTuple):
@@ -74,14 +73,34 @@ def reset(
     """`state` at the start of an episode if `where` (`[]` bool) holds, else `state` itself.
 
     With `first`, `[D]`, the covariance begins as ridge I + first first^T.
+
+    Raises:
+      ValueError: for a `first` or a `where` of another shape.
     """
-    fresh = jnp.eye(state.root.shape[-1], dtype=jnp.float32)
+    dim = _dim(state)
+    fresh = jnp.eye(dim, dtype=jnp.float32)
+    if jnp.shape(where) != ():
+        raise ValueError(f"where of shape {jnp.shape(where)}: must be []; vmap over environments")
     if first is not None:
+        if jnp.shape(first) != (dim,):
+            raise ValueError(f"first of shape {jnp.shape(first)}: must be [{dim}]")
         fresh = fresh - _shrink(jnp.sum(first**2) / state.ridge) / state.ridge * jnp.outer(
             first, first
         )
     fresh = fresh * jax.lax.rsqrt(state.ridge)
     return state._replace(root=jnp.where(where, fresh, state.root))
+
+
+def _dim(state: EllipticalState) -> int:
+    """D.
+
+    Raises:
+      ValueError: for the states of several environments.
+    """
+    if state.root.ndim != 2:
+        shape = state.root.shape
+        raise ValueError(f"state.root of shape {shape}: must be [D, D]; vmap over environments")
+    return int(state.root.shape[-1])
 
 
 def _shrink(b: jax.Array) -> jax.Array:
@@ -99,8 +118,15 @@ def update(state: EllipticalState, embedding: jax.Array) -> tuple[jax.Array, Ell
 
     Returns:
       b, `[]` float32, and the new state.
+
+    Raises:
+      ValueError: for an embedding of another shape than the state's.
     """
-    w = jnp.matmul(state.root, embedding.astype(jnp.float32), precision="highest")
+    dim = _dim(state)
+    if jnp.shape(embedding) != (dim,):
+        many = "; vmap over environments, `update_block` takes steps"
+        raise ValueError(f"embedding of shape {jnp.shape(embedding)}: must be [{dim}]{many}")
+    w = jnp.matmul(state.root, jnp.asarray(embedding, jnp.float32), precision="highest")
     bonus = jnp.sum(w**2)
     row = jnp.matmul(w, state.root, precision="highest")
     return bonus, state._replace(root=state.root - jnp.outer(_shrink(bonus) * w, row))
@@ -133,9 +159,11 @@ def update_block(
     Raises:
       ValueError: for shapes that do not fit each other, or an unknown method.
     """
-    dim = state.root.shape[-1]
+    dim = _dim(state)
+    embeddings, resets = jnp.asarray(embeddings), jnp.asarray(resets)
     if embeddings.ndim != 2 or embeddings.shape[1] != dim:
-        raise ValueError(f"embeddings of shape {embeddings.shape}: must be [T, {dim}]")
+        many = "; vmap over environments" if embeddings.ndim > 2 else ""
+        raise ValueError(f"embeddings of shape {embeddings.shape}: must be [T, {dim}]{many}")
     steps = embeddings.shape[0]
     if resets.shape != (steps,):
         raise ValueError(f"resets of shape {resets.shape}: must be [{steps}], one a step")
@@ -213,81 +241,18 @@ def _block(state, phi, resets, first=None):
     rounding = 8.0 * jnp.finfo(jnp.float32).eps * jnp.sum(phi**2, axis=1) / ridge
     identity = 1.0 + jnp.maximum(rounding - 0.1, 0.0)
     # halves are many small kernels, so accelerators take their library's batched factorisation
-    factor, inverse_factor, inverse_sum = jax.lax.platform_dependent(
-        k + jnp.diag(identity), jnp.sqrt(identity), cpu=_cholesky, default=_library_cholesky
+    lower, inverse_lower, inverse_sum = jax.lax.platform_dependent(
+        k + jnp.diag(identity), jnp.sqrt(identity), cpu=factor.by_halves, default=factor.by_library
     )
     # L_tt^2 - 1 without the subtraction of 1, which would lose the digits of small bonuses
-    bonuses = jnp.maximum(diagonal - jnp.sum(jnp.tril(factor, -1) ** 2, axis=1), 0.0)
+    bonuses = jnp.maximum(diagonal - jnp.sum(jnp.tril(lower, -1) ** 2, axis=1), 0.0)
     start = None if begun is None else begun[-1]
     base = reset(state, episode[-1] > 0, start).root
     last = jnp.where((episode == episode[-1])[:, None], w, 0.0)
     y = jnp.matmul(last, base, precision="highest")
-    y = jnp.matmul(inverse_factor, y, precision="highest")
+    y = jnp.matmul(inverse_lower, y, precision="highest")
     y = jnp.matmul(inverse_sum.T, y, precision="highest")
     return bonuses, state._replace(root=base - jnp.matmul(last.T, y, precision="highest"))
-
-
-def _cholesky(matrix: jax.Array, added: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """L, L^-1 and (diag(added) + L)^-1 of a positive definite `[T, T]`, T a power of two, by halves.
-
-    [[A, B^T], [B, C]] has L = [[L_A, 0], [B L_A^-T, L_S]] with S = C - B A^-1 B^T. Not LAPACK's,
-    whose batched form on a CPU waits inside XLA's thread pool: on two devices of one process at once
-    it waits for ever.
-    """
-    size = matrix.shape[0]
-    if size <= LEAF:
-        return _cholesky_by_columns(matrix, added)
-    half = size // 2
-    upper, *upper_inverses = _cholesky(matrix[:half, :half], added[:half])
-    corner = jnp.matmul(matrix[half:, :half], upper_inverses[0].T, precision="highest")
-    rest = matrix[half:, half:] - jnp.matmul(corner, corner.T, precision="highest")
-    lower, *lower_inverses = _cholesky(rest, added[half:])
-
-    def join(a: jax.Array, b: jax.Array, c: jax.Array) -> jax.Array:
-        top = jnp.concatenate([a, jnp.zeros_like(a)], axis=1)
-        return jnp.concatenate([top, jnp.concatenate([b, c], axis=1)])
-
-    def inverse(a: jax.Array, c: jax.Array) -> jax.Array:
-        below = jnp.matmul(c, corner, precision="highest")
-        return join(a, -jnp.matmul(below, a, precision="highest"), c)
-
-    first, second = map(inverse, upper_inverses, lower_inverses)
-    return join(upper, corner, lower), first, second
-
-
-def _library_cholesky(
-    matrix: jax.Array, added: jax.Array
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """`_cholesky` by calls of the device's linear algebra."""
-    factor = linalg.cholesky(matrix)
-    identity = jnp.eye(matrix.shape[-1], dtype=matrix.dtype)
-    total = linalg.solve_lower(factor + jnp.diag(added), identity)
-    return factor, linalg.solve_lower(factor, identity), total
-
-
-def _cholesky_by_columns(
-    matrix: jax.Array, added: jax.Array
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """`_cholesky` of a small matrix: Gaussian elimination on [matrix, I], a row at a time."""
-    size = matrix.shape[0]
-    rows = jnp.arange(size)
-    identity = jnp.eye(size, dtype=matrix.dtype)
-    work = jnp.concatenate([matrix, identity], axis=1)
-    pivots = []
-    for j in range(size):
-        pivot = work[j] * jax.lax.rsqrt(work[j, j])  # row j of [L^T, L^-1]
-        pivots.append(pivot)
-        work = (
-            work - jnp.where(rows > j, work[:, j] * jax.lax.rsqrt(work[j, j]), 0.0)[:, None] * pivot
-        )
-    both = jnp.stack(pivots)
-    factor = jnp.triu(both[:, :size]).T
-    total = identity
-    for j in range(size):  # a row of diag(added) + L at a time
-        row = total[j] / (added[j] + factor[j, j])
-        total = jnp.where((rows == j)[:, None], row, total)
-        total = total - jnp.where(rows > j, factor[:, j], 0.0)[:, None] * row
-    return factor, jnp.tril(both[:, size:]), total
 
 
 def _power_of_two(n: int) -> int:

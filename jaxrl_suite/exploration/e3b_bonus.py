@@ -22,7 +22,13 @@ import jax.numpy as jnp
 from jaxrl_suite import checks
 from jaxrl_suite.experiment import ConfigError
 from jaxrl_suite.exploration import e3b, inverse_dynamics
-from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions, both_ends
+from jaxrl_suite.exploration.bonus import (
+    Bonus,
+    PolicyFeatures,
+    Transitions,
+    both_ends,
+    check_rollout,
+)
 from jaxrl_suite.networks.encoders import encoder_for
 
 ENCODERS = ("inverse_dynamics", "random", "policy")
@@ -146,6 +152,7 @@ def make(
     def update(
         key: jax.Array, state: E3BState, transitions: Transitions, policy_features: PolicyFeatures
     ) -> tuple[jax.Array, E3BState, dict[str, jax.Array]]:
+        check_rollout(transitions, state.ellipse.root.shape[0])
         # the bonus comes before the encoder's training step, as actors do not wait for the learner
         phi = features(state, policy_features)
         raw, ellipse = _elliptical(config, state.ellipse, transitions, phi)

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrl_suite.exploration import counts, keys
-from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions
+from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions, check_rollout
 
 
 def visit(counters: jax.Array, slots: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -29,7 +29,15 @@ def visit(counters: jax.Array, slots: jax.Array) -> tuple[jax.Array, jax.Array]:
 
     Returns:
       `[M]` int32 N, each visit included, and the counters.
+
+    Raises:
+      ValueError: for arrays of more axes.
     """
+    for name, array in (("counters", counters), ("slots", slots)):
+        if array.ndim != 1:
+            raise ValueError(
+                f"{name} of shape {array.shape}: must have one axis; reshape it to [-1]"
+            )
     order = jnp.argsort(slots, stable=True)
     ordered = slots[order]
     places = jnp.arange(slots.shape[0])
@@ -63,6 +71,7 @@ def make(config: counts.CountConfig) -> Bonus:
         key: jax.Array, state: jax.Array, transitions: Transitions, policy_features: PolicyFeatures
     ) -> tuple[jax.Array, jax.Array, dict[str, jax.Array]]:
         del key, policy_features
+        check_rollout(transitions)
         slots = jax.vmap(jax.vmap(slot))(transitions.next_observation, transitions.info)
         number, state = visit(state, slots.reshape(-1))
         number = number.reshape(slots.shape)

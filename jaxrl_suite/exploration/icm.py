@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax
 
 from jaxrl_suite.exploration import dynamics
-from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions
+from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions, check_rollout
 
 
 def make(
@@ -42,6 +42,7 @@ def make(
         policy_features: PolicyFeatures,
     ) -> tuple[jax.Array, dynamics.DynamicsState, dict[str, jax.Array]]:
         del policy_features
+        check_rollout(transitions)
         extra = model.error(state, transitions)
         state, metrics = model.update(key, state, transitions)
         return extra, state, metrics

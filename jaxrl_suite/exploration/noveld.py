@@ -21,7 +21,13 @@ import jax.numpy as jnp
 
 from jaxrl_suite import checks
 from jaxrl_suite.exploration import rnd
-from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions, both_ends
+from jaxrl_suite.exploration.bonus import (
+    Bonus,
+    PolicyFeatures,
+    Transitions,
+    both_ends,
+    check_rollout,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +68,7 @@ def make(
         policy_features: PolicyFeatures,
     ) -> tuple[jax.Array, rnd.RNDState, dict[str, jax.Array]]:
         del policy_features
+        check_rollout(transitions)
         state = model.see(state, transitions)
         before, after = both_ends(partial(model.error, state), transitions)
         extra = jnp.maximum(after - config.alpha * before, 0.0)

@@ -17,7 +17,13 @@ import jax
 import jax.numpy as jnp
 
 from jaxrl_suite.exploration import combine, counts, dynamics
-from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions, both_ends
+from jaxrl_suite.exploration.bonus import (
+    Bonus,
+    PolicyFeatures,
+    Transitions,
+    both_ends,
+    check_rollout,
+)
 
 
 def impact(
@@ -46,6 +52,7 @@ def impact(
         policy_features: PolicyFeatures,
     ) -> tuple[jax.Array, dynamics.DynamicsState, dict[str, jax.Array]]:
         del policy_features
+        check_rollout(transitions)
         now, then = both_ends(partial(model.embed, state), transitions)
         state, metrics = model.update(key, state, transitions)
         return jnp.linalg.norm(then - now, axis=-1), state, metrics

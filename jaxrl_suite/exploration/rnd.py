@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxrl_suite import checks, normalize
-from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions
+from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions, check_rollout
 from jaxrl_suite.minibatches import passes
 from jaxrl_suite.networks.encoders import encoder_for
 from jaxrl_suite.networks.initializers import orthogonal
@@ -203,6 +203,7 @@ def make(
         key: jax.Array, state: RNDState, transitions: Transitions, policy_features: PolicyFeatures
     ) -> tuple[jax.Array, RNDState, dict[str, jax.Array]]:
         del policy_features
+        check_rollout(transitions)
         state = model.see(state, transitions)
         extra = model.error(state, transitions.next_observation)
         state, metrics = model.update(key, state, transitions)

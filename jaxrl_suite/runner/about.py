@@ -13,13 +13,16 @@ from rich.table import Table
 
 import envs
 from envs import registry
+from envs.control import classic
 from envs.grid.engine import GridWorld
 from envs.grid.levels import LEVELS
-from envs.host import catalogue
+from envs.host import catalogue, texts
 from envs.host.pool import Pool
 from envs.options import defaults_of, split_name
 
-_PLAYED_BY = {"nethack": "NLE", "minihack": "MiniHack", "gymnasium": "Gymnasium"}
+_ANY = """\
+and any environment of Gymnasium's: gym:NAME, gym:CartPole-v1 say, gym:ALE/Pong-v5 or gym:MODULE:NAME of
+a module that registers its own; Atari's ALE/... and Vizdoom... work without gym:"""
 _LONGEST = 40  # characters of a default
 
 
@@ -48,6 +51,7 @@ def list_environments(console: Console | None = None) -> None:
         console.print(Columns(envs.registered(), padding=(0, 2)))
     else:
         print("\n".join(f"  {name}" for name in envs.registered()))
+    console.print(_ANY, highlight=False, markup=False, soft_wrap=True)
 
 
 def describe(name: str, console: Console | None = None) -> None:
@@ -66,9 +70,7 @@ def describe(name: str, console: Console | None = None) -> None:
     except ValueError as error:
         raise ConfigError("env", name, str(error)) from None
     inner = getattr(env, "unwrapped", env)
-    texts = _documented(registry.make) | _documented(Pool, "name", "options")
-    for kind in reversed(type(inner).__mro__):
-        texts |= _documented(kind)
+    told = _told(name, inner)
     shared = _shared(name, inner)
     own = {option: default for option, default in own.items() if option not in shared}
     console = console or Console()
@@ -84,14 +86,24 @@ def describe(name: str, console: Console | None = None) -> None:
     for title, options in (("its own options", own), ("options of many", shared)):
         table = Table(title, "value", "", box=rich.box.SIMPLE, show_edge=False, pad_edge=False)
         for option, default in sorted(options.items()):
-            table.add_row(option, _shown(inside.get(option, default)), texts.get(option, ""))
+            table.add_row(option, _shown(inside.get(option, default)), told.get(option, ""))
         if options:
             console.print(table)
             line("")
-    if catalogue.kind(registry.own_name(name)) == "gymnasium":
+    if catalogue.kind(name) == "gymnasium":
         line("Options of the environment's constructor work, too.")
     first = min(set(own) - set(inside) or set(shared) - set(inside))
     line(f"One is set by --env '{name}{'&' if inside else '?'}{first}=...'")
+
+
+def _told(name: str, inner: Any) -> dict[str, str]:
+    """What an environment's options mean."""
+    told = _documented(registry.make) | _documented(Pool, "name", "options")
+    for kind in reversed(type(inner).__mro__):
+        told |= _documented(kind)
+    told |= _documented(registry.maker(name), "name", "max_steps")
+    played = catalogue.kind(registry.own_name(name))
+    return told if played is None else told | texts.options(played)
 
 
 def _shared(name: str, inner: Any) -> dict[str, Any]:
@@ -126,19 +138,31 @@ def _shown(value: Any) -> str:
 
 
 def _about(name: str, inner: Any) -> str:
-    """The first paragraph of what documents an environment."""
+    """What an environment is, in a sentence or two."""
     known = registry.own_name(name)
     kind = catalogue.kind(known)
     if kind is not None:
-        return f"{_PLAYED_BY[kind]}'s, played in worker processes."
-    documented = LEVELS[known][0] if known in LEVELS else type(getattr(inner, "env", inner))
+        return texts.about(kind, known)
+    if known in classic.NAMES:
+        return classic.NAMES[known]
+    if known not in LEVELS:
+        return _paragraph(getattr(inner, "env", inner))
+    build = LEVELS[known][0]
+    # the module says "NAME: what the task is (where it is from).", the function what is in the level
+    task = _paragraph(inspect.getmodule(build)).partition(": ")[2]
+    task = re.sub(r" \(MiniGrid[^)]*\)", "", task)
+    return f"{task[:1].upper()}{task[1:]} {_paragraph(build)}"
+
+
+def _paragraph(documented: Any) -> str:
+    """The first paragraph of a documentation, in one line."""
     text = inspect.cleandoc(documented.__doc__ or "").partition("\n\n")[0]
     return " ".join(text.split())
 
 
-def _documented(function: Any, *less: str) -> dict[str, str]:
+def _documented(documented: Any, *less: str) -> dict[str, str]:
     """What a function's or a class's documentation says of its arguments, `less` of some."""
-    _, _, block = inspect.cleandoc(function.__doc__ or "").partition("Args:\n")
+    _, _, block = inspect.cleandoc(documented.__doc__ or "").partition("Args:\n")
     found: dict[str, str] = {}
     names = ""
     for line in block.partition("\n\n")[0].splitlines():

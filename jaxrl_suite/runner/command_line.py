@@ -24,10 +24,7 @@ def take_grid(spec: Spec, arguments: Sequence[str]) -> tuple[list[str], dict[str
             others.append(argument)
             continue
         text = text if equals else next(waiting, "")
-        name, equals, values = text.partition("=")
-        name = name.replace("-", "_")
-        if not equals or not values:
-            raise RunError(f"grid={text!r}: FIELD=A,B,C")
+        name, values = _grid_field(text)
         if name in ("seed", "seeds"):
             raise RunError(
                 f"grid={text!r}: seeds are no field; --seeds N gives every cell N of them"
@@ -36,8 +33,23 @@ def take_grid(spec: Spec, arguments: Sequence[str]) -> tuple[list[str], dict[str
             from envs.suggest import hint  # this late, as `envs` imports JAX
 
             raise RunError(f"grid={text!r}: {spec.name} has no {name!r}: {hint(name, known)}")
-        fields[name] = values.split(",")
+        fields[name] = values
     return others, fields
+
+
+def grid_fields(arguments: Sequence[str]) -> dict[str, list[str]]:
+    """The values by field of every `--grid FIELD=A,B` in a command line that was taken once."""
+    pairs = zip(arguments, [*arguments[1:], ""], strict=True)
+    texts = [a.partition("=")[2] or after for a, after in pairs if a.partition("=")[0] == "--grid"]
+    return dict(map(_grid_field, texts))
+
+
+def _grid_field(text: str) -> tuple[str, list[str]]:
+    """`FIELD=A,B` as the field and its values."""
+    name, equals, values = text.partition("=")
+    if not equals or not values:
+        raise RunError(f"grid={text!r}: FIELD=A,B,C")
+    return name.replace("-", "_"), values.split(",")
 
 
 def without(arguments: Sequence[str], names: Collection[str]) -> list[str]:

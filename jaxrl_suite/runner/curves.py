@@ -17,6 +17,24 @@ from jaxrl_suite.runner.errors import RunError
 FINAL_FRACTION = 0.1  # a final value is the mean over the last tenth of the log lines
 
 
+def read_table(out: Path) -> pa.Table:
+    """The rows of `metrics.parquet` in a run directory.
+
+    Raises:
+      RunError: where there are none yet, or they cannot be read.
+    """
+    path = out / "metrics.parquet"
+    if not path.is_file():
+        raise RunError(f"{out} is not the directory of a run with metrics: no {path.name} in it")
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise RunError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+    if not table.num_rows:
+        raise RunError(f"{path} has no rows yet")
+    return table
+
+
 @dataclasses.dataclass(frozen=True)
 class Curves:
     """One run's metrics.
@@ -68,21 +86,11 @@ class Curves:
           RunError: where `out` is not one, or has no metrics yet.
         """
         stored = folder.read(out)
-        path = out / "metrics.parquet"
-        if stored is None or not path.is_file():
-            missing = folder.CONFIG if stored is None else path.name
-            cells = out / "cells"
-            more = f"; of a sweep name its cells: {cells}/*" if cells.is_dir() else ""
+        if stored is None:
             raise RunError(
-                f"{out} is not the directory of a run with metrics: no {missing} in it{more}"
+                f"{out} is not the directory of a run with metrics: no {folder.CONFIG} in it"
             )
-        try:
-            table = pq.read_table(path)
-        except (pa.ArrowException, OSError) as error:
-            raise RunError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
-        if not table.num_rows:
-            raise RunError(f"{path} has no rows yet")
-        return cls.of(stored["experiment"], stored["config"], table)
+        return cls.of(stored["experiment"], stored["config"], read_table(out))
 
     def final(self, metric: str) -> np.ndarray:
         """`[seeds]`: mean over the last tenth of the log lines that have a value; NaN without any."""

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from envs.suggest import hint
 from jaxrl_suite.experiment import ConfigError
-from jaxrl_suite.runner import divergence, finish, folder
+from jaxrl_suite.runner import divergence, finish, folder, swept
 from jaxrl_suite.runner.atomic import replacing
 from jaxrl_suite.runner.curves import Curves
 from jaxrl_suite.runner.errors import RunError
@@ -76,7 +76,8 @@ def report(
     if not directories:
         raise RunError("report: name one run directory or more")
     _check_out(options.out)
-    loaded = [Curves.read(directory) for directory in directories]
+    found = [swept.runs(directory) for directory in directories]
+    directories, loaded = zip(*(run for runs, _ in found for run in runs), strict=True)
     runs = dict(zip(labels(loaded), loaded, strict=True))
     metrics = _choose(directories, loaded, options.metric)
     finals = {label: curves.finals() for label, curves in runs.items()}
@@ -102,6 +103,9 @@ def report(
     for row in rows:
         if row["diverged"]:
             console.print(f"{row['label']} diverged: {row['diverged']}", markup=False)
+    for _, lacking in found:
+        if lacking:
+            console.print(lacking, markup=False, highlight=False, soft_wrap=True)
     console.print(f"wrote report.png, report.csv, report.json to {options.out}", markup=False)
     return {"runs": rows}
 

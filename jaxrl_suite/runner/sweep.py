@@ -43,11 +43,10 @@ class Cells:
     cells: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def grid(fields: Mapping[str, Sequence[str]]) -> dict[str, dict[str, str]]:
-    """Every combination of values: label -> field -> value, the last field varying fastest."""
+def grid(fields: Mapping[str, Sequence[str]]) -> list[dict[str, str]]:
+    """Every combination of values: field -> value, the last field varying fastest."""
     combinations = itertools.product(*fields.values())
-    chosen = [dict(zip(fields, values, strict=True)) for values in combinations]
-    return {",".join(f"{k}={v}" for k, v in values.items()): values for values in chosen}
+    return [dict(zip(fields, values, strict=True)) for values in combinations]
 
 
 def _is_number(value: Any) -> bool:
@@ -143,12 +142,19 @@ def sweep(
     places = {label: options.out / "cells" / as_name(label) for label in configs}
     programs = groups(spec, configs, max(1, MOST_ROWS // options.seeds))
     begun, trained = time.monotonic(), 0
-    for number, group in enumerate(programs):
-        if host.writes:
-            print(_progress(programs, number, time.monotonic() - begun, trained), flush=True)
-        out = options.out / "programs" / str(number)
-        cells = Cells({label: folder.plain(config) for label, config in group.items()})
-        if not host.together(functools.partial(_finished, out, cells, options)):
+    outs = [options.out / "programs" / str(number) for number in range(len(programs))]
+    plain = [Cells({label: folder.plain(c) for label, c in group.items()}) for group in programs]
+    left = [
+        number
+        for number, (out, cells) in enumerate(zip(outs, plain, strict=True))
+        if not host.together(functools.partial(_finished, out, cells, options))
+    ]
+    for number, (group, out, cells) in enumerate(zip(programs, outs, plain, strict=True)):
+        if number in left:
+            if host.writes:
+                later = [len(programs[n]) for n in left if n >= number]
+                seconds = time.monotonic() - begun
+                print(_progress(len(programs), number, later, seconds, trained), flush=True)
             members = list(group.values())
             seeds = range(options.seed, options.seed + options.seeds)
             program = dataclasses.replace(
@@ -197,10 +203,12 @@ def _finished(out: Path, cells: Cells, options: Options) -> bool:
     return True
 
 
-def _progress(programs: Sequence[Any], number: int, seconds: float, trained: int) -> str:
-    """What comes next, and how long all that is left may take: the time by cell so far."""
-    left = sum(map(len, programs[number:]))
-    text = f"program {number + 1} of {len(programs)}, {len(programs[number])} of {left} cells left"
+def _progress(
+    programs: int, number: int, cells: Sequence[int], seconds: float, trained: int
+) -> str:
+    """What comes next (`cells` of this program and of those after it), and how long all may take."""
+    left = sum(cells)
+    text = f"program {number + 1} of {programs}, {cells[0]} of {left} cells left"
     return f"{text}, some {seconds / trained * left / 60:.0f} minutes" if trained else text
 
 

@@ -37,9 +37,14 @@ def sweep_spec(spec: Spec, given: list[str], start: str) -> int:
     if options.out is None:
         raise RunError("out=None: a sweep needs a folder; give --out DIR")
     configs = {}
-    for label, values in sweep.grid(fields).items():
+    for values in sweep.grid(fields):
         more = [part for name, value in values.items() for part in as_option(spec, name, value)]
-        configs[label] = parse_run(spec, [*arguments, *more], start)[0]
+        config = parse_run(spec, [*arguments, *more], start)[0]
+        # by the values as the config has them, which is how reports write them: 1e30 is 1e+30
+        label = ",".join(f"{name}={getattr(config, name)}" for name in values)
+        if label in configs:
+            raise RunError(f"{label} stands twice in the grid: give every value once")
+        configs[label] = config
     compile_cache.configure(options.compile_cache)
     rows = len(configs) * options.seeds // (options.processes or 1)
     cpu_devices.configure(rows, [spec.plays(config) for config in configs.values()])

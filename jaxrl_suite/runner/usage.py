@@ -8,7 +8,7 @@ usage: jaxrl COMMAND ...
   jaxrl run NAME [OPTIONS]       train; `jaxrl run NAME --help` lists NAME's options
                                  (NAME or a script of your own, PATH.py; `sweep` too)
   jaxrl sweep NAME --grid ...    train a grid of settings as few batched programs
-  jaxrl report DIR... [OPTIONS]  compare runs: curves, table, CSV, JSON
+  jaxrl report DIR... [OPTIONS]  compare runs and sweeps: curves, table, CSV, JSON
   jaxrl watch DIR [OPTIONS]      play a trained agent in the terminal
   jaxrl bench [NAME] [OPTIONS]   benchmarks; without NAME the whole suite
   jaxrl --version                the version that is installed

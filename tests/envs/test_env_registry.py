@@ -276,3 +276,52 @@ def test_coordinates_are_one_hot_columns_and_rows_through_resets():
             np.testing.assert_array_equal(np.flatnonzero(observation["coordinates"]), [1, 6])
     plain, _ = envs.make("Empty-5x5")
     assert "coordinates" not in plain.observation_space().spaces
+
+
+def test_names_are_in_the_order_of_their_numbers():
+    names = envs.registered()
+    assert names.index("DiabolicalLock-H3") < names.index("DiabolicalLock-H10")
+    assert names.index("Empty-8x8") < names.index("Empty-16x16")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Acrobot-v1?scaled=true",
+        "BidirectionalLock-H3",
+        "CartPole-v1",
+        "Corridors-N2-L10?moves=compass",
+        "DiabolicalLock-H3",
+        "Empty-5x5?coordinates=true&noise=2&time_counter=true",
+        "KeyCorridorS3R1",
+        "Maze-5",
+        "MultiRoom-N2-S4",
+        "RaycastMaze-3x3",
+        "StochasticLock-H3?observation=bernoulli",
+    ],
+)
+def test_environments_have_32_bits_where_jax_has_64(name):
+    with jax.enable_x64(True):
+        env, params = envs.make(name, bank_size=2)
+        key = jax.random.key(0)
+        observation, state = jax.eval_shape(env.reset, key, params)
+        action = jax.eval_shape(env.action_space(params).sample, key)
+        after = jax.eval_shape(env.step, key, state, action, params)
+    kinds = jax.tree.map(lambda x: x.dtype, (observation, state))
+    assert kinds == jax.tree.map(lambda x: x.dtype, after[:2])
+    assert after[2].dtype == "float32" and action.dtype in ("int32", "float32")
+    space = env.observation_space(params)
+    parts = getattr(space, "spaces", {"": space})
+    for key, part in parts.items():
+        seen = observation[key] if key else observation
+        assert seen.dtype == part.dtype, key
+
+
+def test_levels_are_the_same_where_jax_has_64_bits():
+    def level():
+        env, params = envs.make("KeyCorridorS3R1", auto_reset="none", log=False)
+        return env.reset(jax.random.key(3), params)[1].columns
+
+    narrow = level()
+    with jax.enable_x64(True):
+        np.testing.assert_array_equal(level(), narrow)

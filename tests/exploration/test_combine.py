@@ -17,6 +17,7 @@ from jaxrl_suite.exploration import catalog, combine, scale
 from jaxrl_suite.exploration.bonus import Bonus, Transitions
 
 T, N = 6, 4
+COUNTS = ["episodic_observation", "first_observation", "global_observation"]
 
 
 def transitions(seed=0):
@@ -214,6 +215,37 @@ def test_every_name_works_on_a_grid_world():
     assert all(np.isfinite(value).all() for value in [extra, *metrics.values()])
     means = [metrics[name] for name in metrics if name.count("/") and name.endswith("/mean")]
     assert len(means) >= len(catalog.names()) and all((mean >= 0).all() for mean in means)
+
+
+@pytest.mark.parametrize("name", ["e3b", "rnd", "noveld", "icm", "ride", "impact", *COUNTS])
+def test_rollouts_of_the_wrong_shape_are_refused_by_every_bonus(name):
+    space, actions = spaces.Box(-1.0, 1.0, (3,)), spaces.Discrete(2)
+    bonus = catalog.build(catalog.Options(name, log2_slots=4, features=8), space, actions)
+    state = bonus.init(jax.random.key(0), space, actions, N)
+    good = transitions()
+    one = jax.tree.map(lambda x: x[:, 0], good)
+    wrong = [
+        (one, rf"reward of shape \({T},\): must be \[T, N\]"),
+        (
+            good._replace(action=good.action.T),
+            rf"action of shape \({N}, {T}\): must be \[{T}, {N}, ...\]",
+        ),
+        (good._replace(reset=good.reset[0]), rf"reset of shape \({N},\): must be \[{T}, {N}\]"),
+        (good._replace(observation=good.observation[0]), "observation of shape"),
+        (good._replace(info={"position": jnp.zeros((N, 2))}), "info.'position'. of shape"),
+    ]
+    for data, words in wrong:
+        with pytest.raises(ValueError, match=words):
+            bonus.update(jax.random.key(1), state, data, None)
+
+
+def test_as_many_environments_as_init_was_told():
+    space, actions = spaces.Box(-1.0, 1.0, (3,)), spaces.Discrete(2)
+    for name in ("e3b", "episodic_observation"):
+        bonus = catalog.build(catalog.Options(name, log2_slots=4, features=8), space, actions)
+        state = bonus.init(jax.random.key(0), space, actions, N + 1)
+        with pytest.raises(ValueError, match=rf"must be \[T, {N + 1}\], as init was told"):
+            bonus.update(jax.random.key(1), state, transitions(), None)
 
 
 def test_options_are_documented():

@@ -197,3 +197,14 @@ def test_bad_options_are_named():
     transitions = rollout(6)[3]._replace(info={})
     with pytest.raises(ConfigError, match="position"):
         run(counts.CountConfig(key="position"), transitions)
+
+
+def test_bad_shapes_are_named():
+    table = counts.empty(4)
+    with pytest.raises(ValueError, match=r"hashes of shape \(3, 2\): must be \[2\].*vmap"):
+        counts.visit(table, jnp.zeros((3, 2), jnp.uint32))
+    with pytest.raises(ValueError, match=r"table.count of shape \(3, 16\).*vmap"):
+        tables = jax.tree.map(lambda x: jnp.stack([x] * 3), table)
+        counts.visit(tables, jnp.zeros(2, jnp.uint32))
+    with pytest.raises(ValueError, match=r"slots of shape \(2, 3\): must have one axis"):
+        global_counts.visit(jnp.zeros(8, jnp.int32), jnp.zeros((2, 3), jnp.int32))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxrl_suite.exploration import e3b
+from jaxrl_suite.exploration import e3b, factor
 
 RIDGE = 0.1
 
@@ -188,7 +188,7 @@ def test_accelerators_factorise_by_their_library():
     matrix = np.eye(16) + root @ root.T / 16
     lower = np.linalg.cholesky(matrix)
     added = np.linspace(1, 2, 16)
-    for factorise in (e3b._cholesky, e3b._library_cholesky):
+    for factorise in (factor.by_halves, factor.by_library):
         got = factorise(jnp.asarray(matrix, jnp.float32), jnp.asarray(added, jnp.float32))
         sums = np.linalg.inv(np.diag(added) + lower)
         for mine, right in zip(got, (lower, np.linalg.inv(lower), sums), strict=True):
@@ -258,6 +258,21 @@ def test_bad_arguments_are_named():
         e3b.update_block(state, jnp.zeros((3, 4)), jnp.zeros(2, bool))
     with pytest.raises(ValueError, match="method='fast'"):
         e3b.update_block(state, jnp.zeros((3, 4)), jnp.zeros(3, bool), method="fast")
+    with pytest.raises(ValueError, match=r"embedding of shape \(5,\): must be \[4\]"):
+        e3b.update(state, jnp.zeros(5))
+    with pytest.raises(ValueError, match=r"embedding of shape \(3, 4\): must be \[4\]; vmap"):
+        e3b.update(state, jnp.zeros((3, 4)))
+    with pytest.raises(ValueError, match=r"first of shape \(5,\): must be \[4\]"):
+        e3b.reset(state, True, jnp.zeros(5))
+    with pytest.raises(ValueError, match=r"where of shape \(3,\): must be \[\]; vmap"):
+        e3b.reset(state, jnp.ones(3, bool))
+    many = jax.tree.map(lambda x: jnp.stack([x, x]), state)
+    with pytest.raises(
+        ValueError, match=r"state.root of shape \(2, 4, 4\): must be \[D, D\]; vmap"
+    ):
+        e3b.update(many, jnp.zeros((2, 4)))
+    with pytest.raises(ValueError, match=r"state.root of shape \(2, 4, 4\)"):
+        e3b.update_block(many, jnp.zeros((3, 2, 4)), jnp.zeros((3, 2), bool))
 
 
 def test_no_steps_change_nothing():

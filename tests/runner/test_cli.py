@@ -273,7 +273,31 @@ def test_an_environment_is_described(capsys, monkeypatch):
     assert " 3 " in lines["bits"] and "of Gaussian noise" in lines["deviation"]
     assert "max_steps" in lines and "distractors" not in lines
     assert cli.main(["envs"]) == 0
-    assert capsys.readouterr().out.split() == envs.registered()
+    *names, more, _ = capsys.readouterr().out.splitlines()
+    assert [name.strip() for name in names] == envs.registered() and "gym:NAME" in more
+
+
+def test_every_environment_says_what_it_is_and_what_its_options_mean():
+    import envs
+    from envs import registry
+    from envs.host import catalogue, texts
+    from jaxrl_suite.runner import about
+
+    kinds = {"NetHackScore-v0", "MiniHack-Room-5x5-v0", "gym:CartPole-v1"}
+    for name in {*envs.registered(), *kinds}:
+        kind = catalogue.kind(name)
+        if kind is not None:
+            assert kind == "gymnasium" or not texts.about(kind, name).startswith(
+                ("NLE", "MiniHack")
+            )
+            pools = {*catalogue.POOL_OPTIONS, "max_steps"}
+            assert set(registry.options_of(name)) - pools <= set(texts.options(kind))
+            continue
+        inner = getattr(envs.make(name)[0], "unwrapped", None)
+        text = about._about(name, inner)
+        assert len(text) > 20 and "auto-reset" not in text and "JAX" not in text
+        told = about._told(name, inner)
+        assert not set(registry.options_of(name)) - set(told), name
 
 
 @pytest.mark.parametrize("name", ["DoorKey-8x8", "Maze-5", "RaycastMaze-7x7", "MountainCar-v0"])

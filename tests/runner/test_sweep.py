@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -77,8 +78,38 @@ def test_cells_are_run_directories(swept, tmp_path, capsys):
     assert (tmp_path / "report" / "report.png").exists()
     assert jaxrl("run", "walk", "--out", cells[0], "--resume") == 2
     assert "a cell of a sweep" in capsys.readouterr().err
-    assert jaxrl("report", swept) == 2
-    assert f"of a sweep name its cells: {swept}/cells/*" in capsys.readouterr().err
+    capsys.readouterr()
+    assert jaxrl("report", swept, "--out", tmp_path / "whole") == 0
+    shown = capsys.readouterr().out
+    assert "under way" not in shown and "learning_rate=0.05" in shown
+    rows = json.loads((tmp_path / "whole/report.json").read_text())
+    assert sorted(row["run"] for row in rows) == [str(cell) for cell in cells]
+
+
+def test_an_unfinished_sweep_has_a_report(swept, tmp_path, capsys):
+    part = tmp_path / "part"
+    shutil.copytree(swept, part)
+    whole = {place.name: curves.Curves.read(place) for place in (swept / "cells").iterdir()}
+    # as if it had been stopped in the second program, which holds the cells of one environment
+    (part / "programs/1/summary.json").unlink()
+    second = list(yaml.safe_load((part / "programs/1/config.yaml").read_text())["config"]["cells"])
+    for label in second:
+        shutil.rmtree(part / "cells" / label)
+    assert jaxrl("report", part, "--out", tmp_path / "one") == 0
+    shown = capsys.readouterr().out
+    assert "2 of 4 cells are trained, 2 under way" in shown and f"{second[0]} at 160 env" in shown
+    assert f"; jaxrl sweep walk --out {part} --resume goes on" in shown
+    rows = {Path(r["run"]).name: r for r in json.loads((tmp_path / "one/report.json").read_text())}
+    assert rows.keys() == whole.keys()
+    for name, row in rows.items():  # those under way are told apart by their seeds
+        assert row["final"]["weight"] == whole[name].finals()["weight"]
+    # and before it began
+    shutil.rmtree(part / "programs/1")
+    assert jaxrl("report", part, "--out", tmp_path / "two") == 0
+    assert "2 of 4 cells are trained, 2 without metrics yet" in capsys.readouterr().out
+    shutil.rmtree(part / "programs/0")
+    assert jaxrl("report", part, "--out", tmp_path / "three") == 2
+    assert "has no metrics yet: 0 of 4 cells are trained" in capsys.readouterr().err
 
 
 def test_resume_needs_no_grid_and_trains_nothing_twice(swept, capsys):
@@ -86,7 +117,7 @@ def test_resume_needs_no_grid_and_trains_nothing_twice(swept, capsys):
     assert len(before) == 2
     assert jaxrl("sweep", "walk", "--out", swept, "--resume") == 0
     shown = capsys.readouterr().out
-    assert "4 run directories" in shown and "program 2 of 2, 2 of 2 cells left" in shown
+    assert "4 run directories" in shown and "left" not in shown
     assert "learning_rate=0.2" in shown  # of the report
     assert len(json.loads((swept / "report.json").read_text())) == 4
     assert before == {p: p.stat().st_mtime_ns for p in before}
@@ -223,6 +254,24 @@ def test_scripts_with_presets_are_swept(tmp_path):
         settings = json.loads((cell / "summary.json").read_text())["settings"]
         assert f"learning_rate={settings['learning_rate']:g}" in cell.name
     assert cli.main(["sweep", "ppo", "--out", str(tmp_path / "s"), "--resume"]) == 0
+
+
+def test_a_finished_sweep_with_a_diverged_cell_has_no_cells_left(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert jaxrl("sweep", "walk", "--grid", "learning_rate=0.1,1e30", "--out", out, *COMMON) == 1
+    shown = capsys.readouterr().out
+    assert "2 of 2 cells left" in shown
+    names = {place.name for place in (out / "cells").iterdir()}
+    assert names == {"learning_rate=0.1", "learning_rate=1e+30"}  # as the report writes them
+    assert "learning_rate=1e+30" in shown
+    assert jaxrl("sweep", "walk", "--out", out, "--resume") == 1
+    assert "left" not in capsys.readouterr().out
+
+
+def test_one_value_twice_is_refused(tmp_path, capsys):
+    grid = ["--grid", "learning_rate=0.1,1e-1"]
+    assert jaxrl("sweep", "walk", *grid, "--out", tmp_path / "out", *COMMON) == 2
+    assert "learning_rate=0.1 stands twice in the grid" in capsys.readouterr().err
 
 
 def test_groups_hold_no_more_than_asked():

@@ -93,7 +93,9 @@ def corridors(
         length if max_steps is None else max_steps,
         generate,
         outcome=lambda change: (jnp.sign(change.reward), change.terminated),
-        before_step=lambda _, state, action: dataclasses.replace(state, direction=action),
+        before_step=lambda _, state, action: dataclasses.replace(
+            state, direction=action.astype(jnp.int32)
+        ),
         remap=lambda action: jnp.full_like(action, FORWARD),
         num_actions=4,
         cheap=True,

@@ -28,6 +28,13 @@ def crossing(
 
     MiniGrid walks from the start to the goal, crossing the rivers in a random order of directions,
     and opens each river at a random place along the part that the walk can reach.
+
+    Args:
+      size: side of the grid, walls included; odd.
+      num_crossings: rivers.
+      obstacle: "lava" or "wall".
+      max_steps: length of an episode.
+      name: its name.
     """
     places = np.arange(2, size - 2, 2)
     if size < 5 or size % 2 == 0:
@@ -53,7 +60,7 @@ def crossing(
         lines = jnp.zeros((2, size), bool).at[:, places].set(jnp.stack([columns, rows]))
         grid = jnp.where((lines[0][None, :] | lines[1][:, None]) & interior, river_cell, base)
 
-        bits = jax.random.bits(path_key, (num_crossings, 2))
+        bits = jax.random.bits(path_key, (num_crossings, 2), jnp.uint32)
         left = jnp.stack([columns.sum(), rows.sum()]).astype(jnp.uint32)  # still to be crossed
         at = jnp.zeros(2, jnp.int32)  # the last river crossed in each direction
         for step in range(num_crossings):

@@ -16,7 +16,15 @@ def dist_shift(
     max_steps: int | None = None,
     name: str = "DistShift",
 ) -> Level:
-    """Always the same level; `strip2_row` is the row of the second strip."""
+    """Always the same level; `strip2_row` is the row of the second strip.
+
+    Args:
+      width: columns of the grid, walls included.
+      height: its rows.
+      strip2_row: row of the second strip of lava.
+      max_steps: length of an episode.
+      name: its name.
+    """
     if width < 7 or height < 4:
         raise ValueError(f"width={width!r}, height={height!r}: at least 7 and 4, walls included")
     if not 1 <= strip2_row <= height - 2:

@@ -11,7 +11,13 @@ from envs.grid.levels import draw
 
 
 def door_key(size: int = 8, max_steps: int | None = None, name: str = "DoorKey") -> Level:
-    """Two rooms split by a wall at a random column; agent and key on the left of it."""
+    """Two rooms split by a wall at a random column; agent and key on the left of it.
+
+    Args:
+      size: side of the grid, walls included.
+      max_steps: length of an episode.
+      name: its name.
+    """
     if size < 5:
         raise ValueError(f"size={size!r}: at least 5, walls included")
     base = layout.room(size, size)

@@ -12,12 +12,12 @@ import numpy as np
 def integer(key: jax.Array, low: Any, high: Any) -> jax.Array:
     """A uniform `[]` int32 of `low .. high - 1`; bounds may be traced."""
     span = (jnp.asarray(high, jnp.int32) - low).astype(jnp.uint32)
-    return (jax.random.bits(key) % span).astype(jnp.int32) + low
+    return (jax.random.bits(key, (), jnp.uint32) % span).astype(jnp.int32) + low
 
 
 def distinct(key: jax.Array, count: int, choices: int) -> jax.Array:
     """`[count]` int32 different numbers below `choices`, every ordered choice as likely."""
-    scores, drawn = jax.random.bits(key, (choices,)) | 1, []
+    scores, drawn = jax.random.bits(key, (choices,), jnp.uint32) | 1, []
     for _ in range(count):
         drawn.append(jnp.argmax(scores))
         scores = jnp.where(np.arange(choices) == drawn[-1], 0, scores)
@@ -26,7 +26,7 @@ def distinct(key: jax.Array, count: int, choices: int) -> jax.Array:
 
 def color(key: jax.Array) -> jax.Array:
     """A uniform colour, `[]` uint8."""
-    return (jax.random.bits(key) % np.uint32(6)).astype(jnp.uint8)
+    return (jax.random.bits(key, (), jnp.uint32) % np.uint32(6)).astype(jnp.uint8)
 
 
 def kind_and_color(number: jax.Array, kinds: tuple[int, ...]) -> tuple[jax.Array, jax.Array]:

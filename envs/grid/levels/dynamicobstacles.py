@@ -39,7 +39,7 @@ def _move(key: jax.Array, state: GridState, action: jax.Array) -> GridState:
         columns = columns.at[x, y].set(cells.EMPTY_CELL)
         return columns.at[to[0], to[1]].set(BALL), to.astype(jnp.int32)
 
-    bits = jax.random.bits(key, (state.extra.shape[0],))
+    bits = jax.random.bits(key, (state.extra.shape[0],), jnp.uint32)
     columns, balls = jax.lax.scan(one, state.columns, (state.extra, bits))
     return dataclasses.replace(state, columns=columns, extra=balls)
 
@@ -57,7 +57,15 @@ def dynamic_obstacles(
     max_steps: int | None = None,
     name: str = "Dynamic-Obstacles",
 ) -> Level:
-    """An empty room, the goal in the far corner, `num_obstacles` balls; three actions."""
+    """An empty room, the goal in the far corner, `num_obstacles` balls; three actions.
+
+    Args:
+      size: side of the grid, walls included.
+      num_obstacles: balls that move.
+      random_start: the agent starts anywhere, not in the corner.
+      max_steps: length of an episode.
+      name: its name.
+    """
     if size < 4:
         raise ValueError(f"size={size!r}: at least 4, walls included")
     # MiniGrid's own rule for too many obstacles

@@ -12,7 +12,14 @@ from envs.grid.level import Layout, Level
 def empty(
     size: int = 8, random_start: bool = False, max_steps: int | None = None, name: str = "Empty"
 ) -> Level:
-    """An empty `size` x `size` room; the agent starts in the corner or anywhere."""
+    """An empty `size` x `size` room; the agent starts in the corner or anywhere.
+
+    Args:
+      size: side of the grid, walls included.
+      random_start: the agent starts anywhere, not in the corner.
+      max_steps: length of an episode.
+      name: its name.
+    """
     if size < 4:
         raise ValueError(f"size={size!r}: at least 4, walls included")
     grid = layout.room(size, size)

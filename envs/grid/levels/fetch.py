@@ -31,7 +31,14 @@ def _outcome(t: Transition) -> tuple[jax.Array, jax.Array]:
 def fetch(
     size: int = 8, num_objects: int = 3, max_steps: int | None = None, name: str = "Fetch"
 ) -> Level:
-    """`num_objects` keys and balls (equal ones may occur) anywhere in a room, and the agent."""
+    """`num_objects` keys and balls (equal ones may occur) anywhere in a room, and the agent.
+
+    Args:
+      size: side of the grid, walls included.
+      num_objects: keys and balls that lie about.
+      max_steps: length of an episode.
+      name: its name.
+    """
     if size < 4 or not 1 <= num_objects < (size - 2) ** 2:
         raise ValueError(
             f"size={size!r}, num_objects={num_objects!r}: at least 4, and from 1 to the free cells"
@@ -40,7 +47,9 @@ def fetch(
 
     def generate(key: jax.Array) -> Layout:
         what_key, which_key, words_key, agent_key, turn_key, place_key = jax.random.split(key, 6)
-        what = (jax.random.bits(what_key, (num_objects,)) % np.uint32(12)).astype(jnp.int32)
+        what = (jax.random.bits(what_key, (num_objects,), jnp.uint32) % np.uint32(12)).astype(
+            jnp.int32
+        )
         kinds, colors = draw.kind_and_color(what, KINDS)
         grid = jnp.asarray(base)
         for i, k in enumerate(jax.random.split(place_key, num_objects)):

@@ -14,7 +14,13 @@ KINDS = (cells.KEY, cells.BALL, cells.BOX)
 
 
 def go_to_door(size: int = 5, max_steps: int | None = None, name: str = "GoToDoor") -> Level:
-    """A room of 5 to `size` cells a side, in the grid's corner, with a door in each wall."""
+    """A room of 5 to `size` cells a side, in the grid's corner, with a door in each wall.
+
+    Args:
+      size: side of the grid, of the largest room.
+      max_steps: length of an episode.
+      name: its name.
+    """
     if size < 5:
         raise ValueError(f"size={size!r}: at least 5, walls included")
     shape = (size, size)
@@ -52,7 +58,14 @@ def go_to_door(size: int = 5, max_steps: int | None = None, name: str = "GoToDoo
 def go_to_object(
     size: int = 6, num_objects: int = 2, max_steps: int | None = None, name: str = "GoToObject"
 ) -> Level:
-    """`num_objects` different objects anywhere in a room; one of them is the target."""
+    """`num_objects` different objects anywhere in a room; one of them is the target.
+
+    Args:
+      size: side of the grid, walls included.
+      num_objects: that lie about, all of them different.
+      max_steps: length of an episode.
+      name: its name.
+    """
     if size < 4 or not 1 <= num_objects < min((size - 2) ** 2, 19):
         raise ValueError(
             f"size={size!r}, num_objects={num_objects!r}: at least 4, and from 1 to 18 that fit"

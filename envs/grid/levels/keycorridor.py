@@ -16,7 +16,14 @@ from envs.grid.levels.roomgrid import Lattice, random_cell_of
 def key_corridor(
     room_size: int = 6, num_rows: int = 3, max_steps: int | None = None, name: str = "KeyCorridor"
 ) -> Level:
-    """Three columns of rooms; the middle one is a corridor, the key is left, the ball right."""
+    """Three columns of rooms; the middle one is a corridor, the key is left, the ball right.
+
+    Args:
+      room_size: side of a room, walls included.
+      num_rows: rooms in a column.
+      max_steps: length of an episode.
+      name: its name.
+    """
     lattice = Lattice(3, num_rows, room_size)
     base = lattice.walls()
     pitch = lattice.pitch

@@ -12,7 +12,13 @@ from envs.grid.levels.missions import Mission
 
 
 def lava_gap(size: int = 5, max_steps: int | None = None, name: str = "LavaGap") -> Level:
-    """The column and the gap's row are uniform; start and goal are in opposite corners."""
+    """The column and the gap's row are uniform; start and goal are in opposite corners.
+
+    Args:
+      size: side of the grid, walls included.
+      max_steps: length of an episode.
+      name: its name.
+    """
     if size < 5:
         raise ValueError(f"size={size!r}: at least 5, walls included")
     base = layout.room(size, size)

@@ -19,7 +19,13 @@ MISSION = Mission.of(
 
 
 def locked_room(size: int = 19, max_steps: int | None = None, name: str = "LockedRoom") -> Level:
-    """Three rooms on each side of a corridor three cells wide; six doors of six colours."""
+    """Three rooms on each side of a corridor three cells wide; six doors of six colours.
+
+    Args:
+      size: side of the grid, one more than a multiple of 3.
+      max_steps: length of an episode.
+      name: its name.
+    """
     if size < 13 or size % 3 != 1:
         raise ValueError(f"size={size!r}: at least 13 and one more than a multiple of 3")
     left, right, pitch = size // 2 - 2, size // 2 + 2, size // 3

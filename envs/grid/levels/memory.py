@@ -32,7 +32,14 @@ def _outcome(t: Transition) -> tuple[jax.Array, jax.Array]:
 def memory(
     size: int = 7, random_length: bool = False, max_steps: int | None = None, name: str = "Memory"
 ) -> Level:
-    """A `size` x `size` grid; the corridor ends at its right side or, `random_length`, anywhere."""
+    """A `size` x `size` grid; the corridor ends at its right side or, `random_length`, anywhere.
+
+    Args:
+      size: side of the grid, walls included; odd.
+      random_length: the corridor ends anywhere, not at the right side.
+      max_steps: length of an episode.
+      name: its name.
+    """
     if size < 7 or size % 2 == 0:
         raise ValueError(f"size={size!r}: an odd number of at least 7")
     half = size // 2

@@ -140,6 +140,16 @@ def multi_room(
 
     With `lava`, rooms are bounded by lava in the place of walls (as MiniHack's MultiRoom-N6-Lava): the
     agent sees past it, and dies in it.
+
+    Args:
+      min_rooms: fewest rooms.
+      max_rooms: most rooms.
+      max_room_size: longest side of a room, walls included.
+      width: columns of the grid.
+      height: its rows.
+      max_steps: length of an episode.
+      name: its name.
+      lava: rooms are bounded by lava in the place of walls.
     """
     if not 1 <= min_rooms <= max_rooms:
         raise ValueError(f"min_rooms={min_rooms!r}: from 1 to max_rooms={max_rooms!r}")
@@ -155,7 +165,7 @@ def multi_room(
 
         def attempt(carry: tuple[jax.Array, jax.Array, Chain]) -> tuple[Any, ...]:
             count, draws, _ = carry
-            now = jax.random.bits(jax.random.fold_in(key, count), (once + words,))
+            now = jax.random.bits(jax.random.fold_in(key, count), (once + words,), jnp.uint32)
             draws = jnp.where(count == 0, now[:once], draws)
             spread = draws[0] % np.uint32(max_rooms + 1 - min_rooms)
             length = spread.astype(jnp.int32) + min_rooms

@@ -61,7 +61,14 @@ def one_door(
     max_steps: int | None = None,
     name: str = "ObstructedMaze-1D",
 ) -> Level:
-    """Two rooms and one locked door; the ball to pick up is behind it."""
+    """Two rooms and one locked door; the ball to pick up is behind it.
+
+    Args:
+      key_in_box: the key is hidden in a box.
+      blocked: a ball stands before the locked door.
+      max_steps: length of an episode.
+      name: its name.
+    """
     lattice = Lattice(2, 1, ROOM_SIZE)
     base = lattice.walls()
     holder = cells.KEY_BOX if key_in_box else cells.KEY

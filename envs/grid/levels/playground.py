@@ -19,7 +19,13 @@ from envs.grid.levels.roomgrid import Lattice
 def playground(
     num_objects: int = 12, max_steps: int | None = None, name: str = "Playground"
 ) -> Level:
-    """A door in every wall between two rooms; `num_objects` keys, balls and boxes anywhere."""
+    """A door in every wall between two rooms; `num_objects` keys, balls and boxes anywhere.
+
+    Args:
+      num_objects: keys, balls and boxes that lie about.
+      max_steps: length of an episode.
+      name: its name.
+    """
     lattice = Lattice(3, 3, 7)
     base = lattice.walls()
 
@@ -29,7 +35,9 @@ def playground(
         places = lattice.door_places(doors_key, choices=lattice.size - 3)
         grid = lattice.add_doors(color_key, jnp.asarray(base), places, jnp.ones(12, bool))
         agent = layout.random_free(agent_key, grid)
-        what = (jax.random.bits(what_key, (num_objects,)) % np.uint32(18)).astype(jnp.int32)
+        what = (jax.random.bits(what_key, (num_objects,), jnp.uint32) % np.uint32(18)).astype(
+            jnp.int32
+        )
         objects = cells.cell(*draw.kind_and_color(what, KINDS))
         for i, k in enumerate(jax.random.split(place_key, num_objects)):
             at = layout.random_free(k, grid, agent=agent)

@@ -31,6 +31,12 @@ def put_near(
     """`num_objects` different objects, none next to another; which to move where is the mission.
 
     "Near" is one of the nine cells around the place where the other object was at the start.
+
+    Args:
+      size: side of the grid, walls included.
+      num_objects: that lie about, all of them different.
+      max_steps: length of an episode.
+      name: its name.
     """
     if size < 5 or not 2 <= num_objects <= 18:
         raise ValueError(

@@ -18,7 +18,13 @@ BLUE_DOOR = cells.code(cells.CLOSED_DOOR, cells.BLUE)
 def red_blue_doors(
     size: int = 8, max_steps: int | None = None, name: str = "RedBlueDoors"
 ) -> Level:
-    """A `size` x `size` room in the middle of a grid twice as wide, a door to either side."""
+    """A `size` x `size` room in the middle of a grid twice as wide, a door to either side.
+
+    Args:
+      size: side of the room, walls included; the grid is twice as wide.
+      max_steps: length of an episode.
+      name: its name.
+    """
     if size < 4:
         raise ValueError(f"size={size!r}: at least 4, walls included")
     left, right = size // 2, size // 2 + size - 1

@@ -76,7 +76,7 @@ class Lattice:
         """A uniform place in every wall between two rooms, among the first `choices` ones."""
         rows, columns = self.rows, self.columns
         count = rows * (columns - 1)
-        bits = jax.random.bits(key, (count + (rows - 1) * columns,))
+        bits = jax.random.bits(key, (count + (rows - 1) * columns,), jnp.uint32)
         offsets = (bits % np.uint32(choices or self.size - 2)).astype(jnp.int32) + 1
         east = offsets[:count].reshape(rows, columns - 1) + np.arange(rows)[:, None] * self.pitch
         south = offsets[count:].reshape(rows - 1, columns) + np.arange(columns) * self.pitch
@@ -96,12 +96,13 @@ class Lattice:
         self, key: jax.Array, grid: jax.Array, column: Number, row: Number, cell: Number
     ) -> jax.Array:
         """Puts `cell` on a uniform empty cell of a room, two steps or more from `middle`."""
-        top, left, side = row * self.pitch, column * self.pitch, self.size
+        top, left = (jnp.asarray(n * self.pitch, jnp.int32) for n in (row, column))
+        side = self.size
         room = jax.lax.dynamic_slice(grid, (top, left), (side, side))
         x, y = np.arange(side)[None, :], np.arange(side)[:, None]
         away = jnp.abs(left + x - self.middle[0]) + jnp.abs(top + y - self.middle[1]) >= 2
         score = jnp.where(
-            (room == cells.EMPTY_CELL) & away, jax.random.bits(key, room.shape) | 1, 0
+            (room == cells.EMPTY_CELL) & away, jax.random.bits(key, room.shape, jnp.uint32) | 1, 0
         )
         index = jnp.argmax(score.reshape(-1))
         cell = jnp.asarray(cell, jnp.uint8)
@@ -111,7 +112,8 @@ class Lattice:
         self, key: jax.Array, grid: jax.Array, column: Number, row: Number
     ) -> tuple[jax.Array, jax.Array]:
         """A uniform pose in a room that faces an empty cell or a wall: `[2]` and `[]` int32."""
-        top, left, side = row * self.pitch, column * self.pitch, self.size
+        top, left = (jnp.asarray(n * self.pitch, jnp.int32) for n in (row, column))
+        side = self.size
         padded = jnp.pad(grid, 1, constant_values=cells.WALL_CELL)
         around = jax.lax.dynamic_slice(padded, (top, left), (side + 2, side + 2))
         clear = (around == cells.EMPTY_CELL) | (around == cells.WALL_CELL)
@@ -122,7 +124,7 @@ class Lattice:
             ]
         )
         poses = faces & (around[1:-1, 1:-1] == cells.EMPTY_CELL)
-        score = jnp.where(poses, jax.random.bits(key, poses.shape) | 1, 0)
+        score = jnp.where(poses, jax.random.bits(key, poses.shape, jnp.uint32) | 1, 0)
         index = jnp.argmax(score.reshape(-1)).astype(jnp.int32)
         direction, here = index // side**2, index % side**2
         return jnp.stack([left + here % side, top + here // side]), direction
@@ -171,7 +173,7 @@ class Lattice:
             return (join(label, link, on), score), None
 
         label, _ = jax.lax.scan(initial, rooms, jnp.arange(len(ends)))
-        score = jnp.where(allowed & ~linked, jax.random.bits(key, allowed.shape) | 1, 0)
+        score = jnp.where(allowed & ~linked, jax.random.bits(key, allowed.shape, jnp.uint32) | 1, 0)
         (_, left), _ = jax.lax.scan(add, (label, score), None, length=len(ends))
         return (score > 0) & (left == 0)
 
@@ -183,7 +185,7 @@ class Lattice:
         count = self.rows * (self.columns - 1)
         y = jnp.concatenate([places.east.reshape(-1), (row[count:] + 1) * self.pitch])
         x = jnp.concatenate([(column[:count] + 1) * self.pitch, places.south.reshape(-1)])
-        colors = jax.random.bits(key, added.shape) % np.uint32(6)
+        colors = jax.random.bits(key, added.shape, jnp.uint32) % np.uint32(6)
         doors = cells.cell(cells.CLOSED_DOOR, colors.astype(jnp.uint8))
         return grid.at[y, x].set(jnp.where(added, doors, grid[y, x]))
 

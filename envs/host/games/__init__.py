@@ -41,6 +41,7 @@ class Description:
       max_steps: after which an episode is cut short.
       slow_reset: starting an episode takes as long as hundreds of steps.
       library: games are played by NLE's library, a copy each (see `shared_pages`).
+      success: an episode's return is above 0 where its goal was reached, and only there.
     """
 
     observation: dict[str, Array]
@@ -49,6 +50,7 @@ class Description:
     max_steps: int
     slow_reset: bool = False
     library: bool = False
+    success: bool = False
 
 
 class Game(Protocol):
@@ -58,7 +60,11 @@ class Game(Protocol):
         """Starts an episode."""
 
     def step(self, action: Any) -> tuple[float, bool, bool]:
-        """One step: reward, terminated, truncated."""
+        """One step: reward, terminated, truncated.
+
+        An action that is not finite comes from a policy that has diverged: the game goes on with
+        another one, and the reward is NaN.
+        """
 
     def close(self) -> None:
         """Frees what the game holds."""

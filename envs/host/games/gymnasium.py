@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -184,15 +185,19 @@ class GymnasiumGame:
         self._write(observation, "")
 
     def step(self, action: Any) -> tuple[float, bool, bool]:
+        diverged = False
         if self.start is not None:
             action = self.start + int(action)
         else:
             space = self.env.action_space
             assert isinstance(space, spaces.Box)
+            diverged = not np.isfinite(action).all()
+            if diverged:  # few games say so themselves, some of them crash
+                action = np.nan_to_num(action)
             action = np.clip(action, space.low, space.high).astype(space.dtype)
         observation, reward, terminated, truncated, _ = self.env.step(action)
         self._write(observation, "")
-        return float(reward), bool(terminated), bool(truncated)
+        return math.nan if diverged else float(reward), bool(terminated), bool(truncated)
 
     def _write(self, observation: Any, key: str) -> None:
         if isinstance(observation, Mapping):

@@ -184,6 +184,7 @@ class MiniHack:
             max_steps=int(template._max_episode_steps),
             slow_reset=not self.plain,
             library=True,
+            success=self.plain and template.reward_win > 0 >= template.reward_lose,
         )
 
     def make(self, more: tuple[str, ...] = ()) -> Any:

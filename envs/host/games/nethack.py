@@ -20,7 +20,7 @@ from nle import nethack
 from nle.env import base, tasks
 
 from envs.host.games import Array, Description
-from envs.host.games.nethack_tasks import PENALTY_MODES, TASKS, Score
+from envs.host.games.nethack_tasks import PENALTY_MODES, TASKS, Score, Staircase
 from envs.host.seeds import Seeds, mix
 from envs.host.viewer import SCREEN
 
@@ -143,6 +143,7 @@ class NetHack:
             action=len(own),
             max_steps=int(self.options["max_steps"]),
             library=True,
+            success=issubclass(TASKS[name], Staircase),
         )
 
     def staging(self) -> Mapping[str, tuple[tuple[int, ...], str]]:

@@ -18,6 +18,7 @@ from envs.host.games import gymnasium as games
 from envs.host.pool import Pool
 from envs.host.seeds import Contexts, episode_seeds
 from experiments import impala
+from jaxrl_suite.runner.cli import main
 
 
 def has(package):
@@ -136,6 +137,75 @@ class Odd(gymnasium.Env):
         if self.steps == 3:
             raise KeyError("broken on purpose")
         return {"a": {"b": 1}, "c": np.array([0.0, 1.0])}, 1, False, False, {}
+
+
+class Strict(gymnasium.Env):
+    """Refuses actions that are no numbers; its reward is the action, at 1.5 NaN."""
+
+    observation_space = gymnasium.spaces.Box(-2.0, 2.0, (1,), np.float32)
+    action_space = gymnasium.spaces.Box(-2.0, 2.0, (1,), np.float32)
+
+    def reset(self, seed=None, options=None):
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        assert np.isfinite(action).all()
+        return action, np.nan if action[0] == 1.5 else float(action[0]), False, False, {}
+
+
+@pytest.fixture
+def strict(tmp_path, monkeypatch):
+    (tmp_path / "strictness.py").write_text(
+        "import gymnasium\nimport numpy as np\n"
+        + __import__("inspect").getsource(Strict)
+        + "\ngymnasium.register('Strict-v0', Strict, disable_env_checker=True, max_episode_steps=9)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    return "gym:strictness:Strict-v0"
+
+
+def test_rewards_and_actions_that_are_no_numbers(strict):
+    env, params = envs.make(strict, workers=1)
+    key = jax.random.key(0)
+    _, state = jax.vmap(env.reset)(jax.random.split(key, 2))
+    step = jax.vmap(env.step, (None, 0, 0, None))
+    # a policy that has diverged, in one of two rows: its game goes on, its reward says so
+    observation, state, reward, *_ = step(key, state, jnp.array([[0.5], [jnp.nan]]), params)
+    assert reward[0] == 0.5 and np.isnan(reward[1])
+    assert observation.tolist() == [[0.5], [0.0]]
+    with pytest.raises(
+        Exception, match="the game's reward is nan: must be a finite number"
+    ) as error:
+        jax.block_until_ready(step(key, state, jnp.array([[0.5], [1.5]]), params))
+    assert "in step 1 of its episode; environment 1, episode 0" in str(error.value)
+    env.unwrapped.close()
+
+
+def test_a_policy_that_diverges_ends_its_run_and_says_so(strict, tmp_path, capsys):
+    small = "--num-envs 2 --rollout-length 4 --minibatches 1 --epochs 1 --widths 4"
+    small += " --total-steps 64 --log-every 8"
+    rest = [
+        "--learning-rate",
+        "1e30",
+        "--env",
+        f"{strict}?workers=1",
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    assert main(["run", "ppo", *small.split(), "--no-normalize-observations", *rest]) == 1
+    shown = capsys.readouterr().err
+    assert "seed 0 is not finite at update" in shown
+
+
+def test_a_fraction_is_no_choice():
+    env, params = envs.make("gym:CartPole-v1", workers=1)
+    key = jax.random.key(0)
+    _, state = env.reset(key, params)
+    for play in (env.step, env.unwrapped.send):
+        inner = state if play == env.step else state.env_state
+        with pytest.raises(ValueError, match="action of type float32: .* takes whole numbers"):
+            play(key, inner, jnp.float32(1.5), params)
+    env.unwrapped.close()
 
 
 @pytest.fixture
