@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from jaxrl_suite.experiment import registered
 from jaxrl_suite.runner import watch
 from jaxrl_suite.runner.curves import Curves
 
+_OF_EACH = ("run", "command", "commit", "machine", "wall_s", "compile_s")  # of runs seen as one
 REACHED = 0.05  # a policy gets to a good state where it is in it at least so often
 
 
@@ -75,12 +77,14 @@ def alive(state: Any, config: Any) -> tuple[np.ndarray, np.ndarray]:
     return good[:, [better, 1 - better]], np.asarray(state.cover.weights)[:count]
 
 
-def visits_figure(run: Path, seeds: np.ndarray) -> tuple[Figure, dict[str, Any]]:
+def visits_figure(runs: Sequence[Path]) -> tuple[Figure, dict[str, Any]]:
     """Of the first seed, policy by policy, and of all seeds' mixtures; with the numbers behind."""
-    found = []
-    for seed in seeds:
-        _, state, config = watch.load(run, int(seed))
-        found.append(alive(state, config))
+    found, seeds = [], []
+    for run in runs:
+        for seed in Curves.read(run).seeds:
+            _, state, config = watch.load(run, int(seed))
+            found.append(alive(state, config))
+            seeds.append(int(seed))
     chart = Figure(figsize=(9.0, 4.8), layout="constrained")
     FigureCanvasAgg(chart)
     panels = chart.subplots(2, 2, squeeze=False)
@@ -156,6 +160,26 @@ def row_of(run: Path) -> dict[str, Any]:
     }
 
 
+def pooled(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Runs that differ in their seeds alone as one."""
+    kinds: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        same = row["experiment"], row["options"], row["env"], row["env_steps"]
+        kinds.setdefault(same, []).append(row)
+    return [
+        {
+            **some[0],
+            **{name: sum(row[name] for row in some) for name in ("seeds", "solved")},
+            **{
+                name: [x for row in some for x in row[name]]
+                for name in ("returns", "best_policy_returns")
+            },
+            **{name: [row[name] for row in some] for name in _OF_EACH if len(some) > 1},
+        }
+        for some in kinds.values()
+    ]
+
+
 def _listed(values: list[list[int]], column: int) -> str:
     """The different values of a column, "21, 25 and 36" say."""
     *others, last = [str(v) for v in sorted({row[column] for row in values})]
@@ -165,13 +189,20 @@ def _listed(values: list[list[int]], column: int) -> str:
 def main(argv: list[str] | None = None) -> None:
     """Reads runs, writes `pcpg.md`, `pcpg.json` and, for locks, `visits.png`."""
     parser = argparse.ArgumentParser(prog="jaxrl bench pcpg", description=__doc__)
-    parser.add_argument("runs", nargs="+", type=Path, help="run directories, in the table's order")
-    parser.add_argument("--visits", type=Path, help="of which run to draw the cover's visits")
+    parser.add_argument(
+        "runs",
+        nargs="+",
+        type=Path,
+        help="run directories, in the table's order; such as differ in seeds alone are one row",
+    )
+    of = "of which run to draw the cover's visits, or runs of different seeds"
+    parser.add_argument("--visits", nargs="+", type=Path, help=of)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--title", default="PC-PG")
     parser.add_argument("--notes", default="")
     options = parser.parse_args(argv)
-    found = [row_of(run) for run in options.runs]
+    single = [row_of(run) for run in options.runs]
+    found = pooled(single)
     header = ("experiment, options", "task", "seeds", "solved", "mean", "least", "most", "steps")
     rows = [
         (
@@ -187,20 +218,20 @@ def main(argv: list[str] | None = None) -> None:
         for row in found
     ]
     data: dict[str, Any] = {"runs": found}
-    commits = sorted({row["commit"][:12] for row in found})
+    commits = sorted({row["commit"][:12] for row in single})
     notes = (
         f"Solved: evaluated return of at least {mark(found[0]['env']):.3g}. Runs of commit "
         f"{', '.join(commits)}. {options.notes}"
     ).strip()
     if options.visits is not None:
-        seeds = Curves.read(options.visits).seeds
-        chart, numbers = visits_figure(options.visits, seeds)
+        chart, numbers = visits_figure(options.visits)
         options.out.mkdir(parents=True, exist_ok=True)
         chart.savefig(options.out / "visits.png", dpi=110)
-        data["visits"] = {"run": options.visits.name, **numbers}
+        names = " and ".join(f"`{run.name}`" for run in options.visits)
+        data["visits"] = {"runs": [run.name for run in options.visits], **numbers}
         reach = np.asarray(numbers["reach"])
         notes += (
-            f"\n\n![visits](visits.png)\n\nThe cover of `{options.visits.name}`: the policy that most "
+            f"\n\n![visits](visits.png)\n\nThe cover of {names}: the policy that most "
             "often stands in a good state before the last action does so with probability "
             f"{reach[:, 0].mean():.2f} (mean over seeds, least {reach[:, 0].min():.2f}) in the better "
             f"lock and {reach[:, 1].mean():.2f} ({reach[:, 1].min():.2f}) in the worse; "

@@ -4,8 +4,9 @@
 # For H = 6 and 11: H epochs of exploring and H of exploiting, minibatches of 80 H steps, 8 H features.
 # H = 16 and 50 explore longer, in minibatches of 160, as released: with 1,280 steps half the covers of
 # H = 16 reach one of the two prizes only. The exploiting policy has 80 H: with 160 it stalls half way
-# back. H = 50 has 320 features, a few more than a pair of locks has states, and 4 seeds, as each takes
-# 77M steps.
+# back. H = 50 has 320 features, a few more than a pair of locks has states, explores for 110 epochs (a
+# cover needs one or two a step of either lock: after 62 none was at the end of both), and takes 132M steps
+# a seed, so its seeds are runs of their own: FIFTY="0 1 2" says which.
 # Baselines get as many steps as PC-PG; their learning rate and coefficient are the best of three each
 # by mean return on H = 6, 3 seeds (`TUNE=1` runs those sweeps again).
 set -e
@@ -31,7 +32,7 @@ pcpg() {  # at a horizon: whole, or an arm by name with its options
   explore=$H exploit=$H minibatch="$((80 * H))" features=$((8 * H))
   [ "$H" -lt 16 ] ||
     { explore=$((5 * H / 4)) exploit=$((3 * H / 4)) minibatch="160 --exploit-minibatch-size $((80 * H))"; }
-  [ "$H" -lt 50 ] || { exploit=38 features=320; }
+  [ "$H" -lt 50 ] || { explore=110 exploit=60 features=320; }
   run h$H-$name pcpg --env BidirectionalLock-H$H --features random --feature-dim $features \
     --explore-epochs $explore --exploit-epochs $exploit --minibatch-size $minibatch --entropy 0.03 \
     --eps 0.2 --log-every 1 $quiet "$@"
@@ -78,10 +79,20 @@ if [ -n "$TUNE" ]; then
   tune e3b --bonus e3b --bonus-share 0.25 --grid coefficient=0.1,1,10
 fi
 for H in ${HORIZONS:-6 11 16}; do
+  [ "$H" != 50 ] || continue
   pcpg $H pcpg
   [ -n "$ALONE" ] || baselines $H
   [ -n "$ALONE" ] || [ $H -gt 11 ] || arms $H
   report $H
 done
-case "$HORIZONS" in "" | *50*) SEEDS=4 pcpg 50 pcpg && report 50 ;; esac
+fifty() {
+  each=
+  for seed in ${FIFTY:-0 1 2}; do
+    SEEDS=1 pcpg 50 pcpg-$seed --seed $seed
+    each="$each $out/h50-pcpg-$seed"
+  done
+  .venv/bin/jaxrl bench pcpg $each --visits $each --out docs/results/pcpg-h50 \
+    --title "PC-PG on the bidirectional lock of 50 steps"
+}
+case "$HORIZONS" in "" | *50*) fifty ;; esac
 [ -n "$ALONE" ] || car
