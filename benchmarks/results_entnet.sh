@@ -9,9 +9,11 @@ run() {  # what has finished is not run again
 run world10 --longest 10 --shortest 4 --features 32 --slots 4 --num-updates 400 --halve-every 8000
 world="--longest 20 --shortest 4 --asked 8 --batch-size 32 --num-updates 300 --halve-every 5000"
 run world20 $world --features 32 --slots 4
-run world20-lstm $world --features 50 --model lstm --learning-rate 1e-3
+for rate in 3e-3 1e-2; do  # 1e-3 is still learning after as many steps
+  run world20-lstm-$rate $world --features 50 --model lstm --learning-rate $rate
+done
 .venv/bin/jaxrl report runs/results/entnet-world10 runs/results/entnet-world20 \
-  runs/results/entnet-world20-lstm --metric train_error eval/error_10 eval/error_20 eval/error_40 \
+  runs/results/entnet-world20-lstm-3e-3 runs/results/entnet-world20-lstm-1e-2 --metric train_error eval/error_10 eval/error_20 eval/error_40 \
   --out docs/results/entnet/world
 
 # as the committed table was made; ten restarts and more updates are the defaults
