@@ -4,11 +4,10 @@ An environment that a module of one's own registers is `gym:MODULE:NAME`, as for
 are played by worker processes, which import the module; what a script registers they do not see.
 
 Observations may be arrays, discrete, or (nested) dictionaries of these; nested keys are joined by
-"/", text is left out. Actions are discrete or one array. 64-bit numbers become 32-bit ones, as in
-JAX.
+"/", text is left out. Actions are discrete or one array. 64-bit numbers become 32-bit ones, as in JAX.
 
-An episode's seed goes to `reset(seed=)`, and to the game itself where an environment is of NLE's classes,
-which ignore that. Environments that draw from anything else cannot be resumed exactly.
+An episode's seed goes to `reset(seed=)`, and to the game itself where an environment is of NLE's
+classes, which ignore that. Environments that draw from anything else cannot be resumed exactly.
 
 Pictures are made ready for learning unless `preprocess=False`. Atari games get the usual treatment
 (Machado et al., 2018): up to 30 no-ops, 4 frames an action, 84 x 84 greys, 4 of them stacked. VizDoom's
