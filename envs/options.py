@@ -1,6 +1,7 @@
 """Options of environments: read from names, checked, merged with those given beside the name.
 
-`NAME?OPTION=VALUE&OPTION=VALUE`, as in an address. Every option is held against the type of the
+`NAME?OPTION=VALUE&OPTION=VALUE`, as in an address; a list of words needs no quotes there,
+`keys=glyphs,blstats` or `keys=glyphs+blstats`. Every option is held against the type of the
 parameter or of the default that it replaces, wherever it comes from.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -80,6 +82,27 @@ def _same(one: Any, other: Any) -> bool:
         return False
 
 
+def with_lists(options: Mapping[str, Any], examples: Mapping[str, Any]) -> dict[str, Any]:
+    """Options where text stands for a list of words: `a,b` or `a+b`, in brackets or not, or one alone.
+
+    Args:
+      options: to read.
+      examples: a value of each; only those that are lists of text are looked at.
+    """
+    read = dict(options)
+    for option, value in options.items():
+        if isinstance(value, str) and _lists_words(examples.get(option)):
+            bare = value[1:-1] if value[:1] + value[-1:] in ("()", "[]") else value
+            plus = re.fullmatch(r"\w+(\+\w+)+", bare)
+            words = [word.strip() for word in bare.split("+" if plus else ",")]
+            read[option] = tuple(word for word in words if word)
+    return read
+
+
+def _lists_words(example: Any) -> bool:
+    return isinstance(example, (tuple, list)) and any(isinstance(x, str) for x in example)
+
+
 def defaults_of(*functions: Callable[..., Any], skip: tuple[str, ...] = ()) -> dict[str, Any]:
     """Parameters of `functions` and their defaults (`inspect.Parameter.empty` without one)."""
     return {
@@ -140,10 +163,13 @@ def check_like(name: str, options: Mapping[str, Any], examples: Mapping[str, Any
     """
     for option, value in options.items():
         if option in examples:
-            _check(name, option, value, type(examples[option]).__name__, True)
+            words = _lists_words(examples[option])
+            _check(name, option, value, type(examples[option]).__name__, True, words)
 
 
-def _check(name: str, option: str, value: Any, wants: str, may_be_none: bool) -> None:
+def _check(
+    name: str, option: str, value: Any, wants: str, may_be_none: bool, words: bool = False
+) -> None:
     if value is None:
         good = may_be_none
     elif wants == "bool":
@@ -157,7 +183,8 @@ def _check(name: str, option: str, value: Any, wants: str, may_be_none: bool) ->
     else:
         good = wants != "tuple" or isinstance(value, (tuple, list))
     if not good:
-        raise UnknownOption(f"{option}={value!r}: {name} takes {_WORDS[wants]}")
+        right = "a list of words, such as one,two" if words else _WORDS[wants]
+        raise UnknownOption(f"{option}={value!r}: {name} takes {right}")
     most = 2 * MOST + 1 if option.endswith("seed") else MOST  # seeds have no sign
     if wants == "int" and isinstance(value, int) and not -MOST <= value <= most:
         raise UnknownOption(f"{option}={value!r}: {name} takes whole numbers up to {most}")

@@ -126,6 +126,8 @@ def make(
     if known not in _registry:
         raise _unknown(name)
     env, default_reset = _registry[known](**options)
+    if isinstance(getattr(env, "unwrapped", env), catalogue.HostEnvironment):
+        _check_resets_itself(name, given)
     if distractors:
         from envs.grid.distractors import MovingDistractors
 
@@ -147,6 +149,16 @@ def make(
     if mode != "none":
         env = wrappers.AutoReset(env, mode, bank_size)
     return _described(env, log, noise, time_counter)
+
+
+def _check_resets_itself(name: str, given: dict[str, Any]) -> None:
+    """Refuses what would cut or begin episodes around games that do so themselves."""
+    for option in ("auto_reset", "max_steps", "num_contexts"):
+        if given[option] not in (None, "none"):
+            raise UnknownOption(
+                f"{option}={given[option]!r}: the games of {name} reset themselves; give it to the "
+                "envs.make that makes them"
+            )
 
 
 def options_of(name: str) -> dict[str, Any]:

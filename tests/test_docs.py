@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
+import pandas as pd
 import pytest
 
 import envs
@@ -74,6 +76,67 @@ def test_the_environment_of_the_guide_trains(tmp_path, monkeypatch):
         exec(compile(code, "environments.md", "exec"), {"__name__": "__main__"})
     assert not stop.value.code
     assert (tmp_path / "run" / "summary.json").exists()
+
+
+def of_nethack(says):
+    return next(b for b in blocks(DOCS / "guides" / "nethack.md", "python") if says in b)
+
+
+def test_the_reward_of_the_guide_to_nethack_trains(tmp_path, monkeypatch):
+    small = "--total-steps 256 --num-envs 4 --rollout-length 16 --eval-episodes 1 --no-plots"
+    command = ["depths", "--env", "Depths?workers=1&keys=blstats", *small.split(), "--no-video"]
+    monkeypatch.setattr(sys, "argv", [*command, "--out", str(tmp_path / "run")])
+    monkeypatch.setattr(envs.registry, "_registry", dict(envs.registry._registry))
+    with pytest.raises(SystemExit) as stop:
+        exec(compile(of_nethack("# depths.py"), "nethack.md", "exec"), {"__name__": "__main__"})
+    assert not stop.value.code
+    metrics = pd.read_parquet(tmp_path / "run" / "metrics.parquet")
+    assert metrics["env/depth"].min() >= 1
+    for option in ("max_steps=9", "num_contexts=2", "auto_reset=exact"):
+        with pytest.raises(envs.UnknownOption, match=f"{option[:4]}.*: the games of Depths reset"):
+            envs.make(f"Depths?workers=1&{option}")
+
+
+class Ladder(envs.Environment):
+    """A game that resets itself: each observation is one more than the last, 10 more an episode."""
+
+    default_params = envs.EnvParams()
+
+    def reset(self, key, params=None):
+        return jnp.zeros(1), jnp.zeros(2)
+
+    def step(self, key, state, action, params=None):
+        base, time = state[0], state[1] + 1
+        ended = time == 3
+        after = jnp.where(ended, jnp.array([base + 10, 0]), jnp.array([base, time]))
+        info = {"final_observation": (base + time)[None]}
+        return after.sum()[None], after, base, base < 0, ended, info
+
+
+def test_wrappers_of_the_guide_to_nethack_begin_anew_with_an_episode():
+    names: dict = {}
+    exec(compile(of_nethack("class Stacked"), "nethack.md", "exec"), names)
+    env = names["Stacked"](Ladder(), frames=3)
+    stack, state = env.reset(jax.random.key(0))
+    seen = [stack[:, 0].tolist()]
+    for _ in range(4):
+        stack, state, _, _, truncated, info = env.step(jax.random.key(0), state, 0)
+        seen.append(stack[:, 0].tolist())
+        if truncated:
+            assert info["final_observation"][:, 0].tolist() == [1, 2, 3]
+    assert seen == [[0, 0, 0], [0, 0, 1], [0, 1, 2], [10, 10, 10], [10, 10, 11]]
+
+    exec(
+        compile(of_nethack("# depths.py").partition("def factory")[0], "nethack.md", "exec"), names
+    )
+    names["depth"] = lambda observation: observation[0]
+    env = names["Depths"](Ladder())
+    _, state = env.reset(jax.random.key(0))
+    rewards = []
+    for _ in range(5):
+        _, state, reward, *_ = env.step(jax.random.key(0), state, 0)
+        rewards.append(float(reward))
+    assert rewards == [1, 1, 1, 11, 11]  # Ladder's own 0 and 10, and 1
 
 
 def test_python_in_the_guide_to_bonuses_runs():

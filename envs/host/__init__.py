@@ -5,6 +5,7 @@
     worker          what a worker process does; `games/` holds the families of games it can play
     pool, group     the parent's side: worker processes, and batches of games spread over them
     bridge          a group behind `reset` and `step` under jit, vmap, scan and grad
+    vector          a group behind Gymnasium's vector interface, without JAX
     catalogue       names, options and factories for `envs.make`
 
 Modules that workers import (`games`, `worker`, `seeds`, `channel`, `shared_buffers`) never import JAX.

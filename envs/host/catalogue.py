@@ -23,7 +23,7 @@ from envs.host.bridge import HostEnvironment
 from envs.host.games import MissingExtra, nethack_characters
 from envs.host.pool import Pool
 from envs.host.seeds import Contexts
-from envs.options import check_like, check_types, defaults_of
+from envs.options import check_like, check_types, defaults_of, merged, split_name, with_lists
 from envs.suggest import hint
 
 NETHACK = tuple(
@@ -46,11 +46,17 @@ _PACKAGE = {"nethack": "nle", "minihack": "minihack", "gymnasium": "gymnasium"}
 _INSTALL = {"minihack": "'jaxrl-suite[minihack]'"}
 # MiniHack's tasks choose their own values: these say of which type they are
 _MINIHACK_OPTIONS: dict[str, Any] = {
-    "keys": (), "crop": 9, "bank": 4096, "character": "", "actions": None, "autopickup": True,
+    "keys": ("glyphs",), "crop": 9, "bank": 4096, "character": "", "actions": None, "autopickup": True,
     "pet": False, "spawn_monsters": False, "reward_win": 1.0, "reward_lose": 0.0,
     "penalty_mode": "constant", "penalty_step": 0.0, "penalty_time": 0.0,
     "allow_all_yn_questions": False, "allow_all_modes": False,
 }  # fmt: skip
+# what MiniHack's classes take and no name can hold
+_LEVEL_OPTIONS = ("des_file", "reward_manager")
+_OWN_LEVEL = (
+    "a level or rewards of your own are a class that a module registers, gym:MODULE:NAME, as the guide "
+    "to NetHack shows (docs/guides/nethack.md)"
+)
 _GYMNASIUM_OPTIONS = {"preprocess": True, "picture_size": 84, "frame_stack": 4}
 
 
@@ -110,6 +116,52 @@ def build(
       ValueError: for an option it does not have, or a value that cannot be used.
       MissingExtra: when its package is not installed.
     """
+    module, own, rest = _checked(name, options, max_steps)
+    label = repr((name, sorted(own.items()), sorted(rest.items()), contexts))
+    pool = _pools.get(label)
+    if pool is None or pool.closed:
+        pool = _pools[label] = Pool(module, name, own, contexts=contexts, **rest)
+    return HostEnvironment(pool)
+
+
+def pool(
+    name: str,
+    *,
+    max_steps: int | None = None,
+    num_contexts: int | None = None,
+    context_seed: int = 0,
+    **options: Any,
+) -> Pool:
+    """Workers for loops without JAX (`Pool.group`), shared with nobody: close them.
+
+    Args:
+      name: as for `envs.make`, options in it too.
+      max_steps, num_contexts, context_seed: as for `envs.make`.
+      **options: of the environment and of the pool.
+
+    Raises:
+      UnknownOption: for an option it does not have, or that stands twice with two values.
+      ValueError: for another name, or a value that cannot be used.
+      MissingExtra: when its package is not installed.
+    """
+    name, inside = split_name(name)
+    own: dict[str, Any] = {
+        "max_steps": max_steps,
+        "num_contexts": num_contexts,
+        "context_seed": context_seed,
+    }
+    given = merged(inside, {**own, **options}, defaults_of(pool))
+    check_types(name, given, pool)
+    max_steps = given.pop("max_steps")
+    contexts = Contexts(given.pop("num_contexts"), given.pop("context_seed"))
+    module, own, rest = _checked(name, given, max_steps)
+    return Pool(module, name, own, contexts=contexts, **rest)
+
+
+def _checked(
+    name: str, options: dict[str, Any], max_steps: int | None
+) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """The module of `envs.host.games`, the environment's options and the pool's; raises as `build`."""
     module = kind(name)
     if module is None:
         raise ValueError(f"{name!r} is no host environment")
@@ -121,10 +173,9 @@ def build(
         allowed = sorted([*examples, *POOL_OPTIONS])
         for option in options:
             if option not in allowed:
-                meant = hint(option, allowed)
+                meant = _OWN_LEVEL if option in _LEVEL_OPTIONS else hint(option, allowed)
                 raise ValueError(f"option {option!r}: {name} has none such; {meant}")
-    if isinstance(options.get("keys"), str):  # one alone
-        options = {**options, "keys": (options["keys"],)}
+    options = with_lists(options, examples)
     check_types(name, {key: options[key] for key in POOL_OPTIONS if key in options}, Pool)
     check_like(name, options, {**examples, "actions": None})
     if module != "gymnasium":
@@ -141,11 +192,7 @@ def build(
 
         nethack.family(name, own)
     rest = {key: options[key] for key in POOL_OPTIONS if key in options}
-    label = repr((name, sorted(own.items()), sorted(rest.items()), contexts))
-    pool = _pools.get(label)
-    if pool is None or pool.closed:
-        pool = _pools[label] = Pool(module, name, own, contexts=contexts, **rest)
-    return HostEnvironment(pool)
+    return module, own, rest
 
 
 def _check_actions(actions: Any, words: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ import jax
 import pytest
 
 import envs
-from envs.options import check_like, merged, split_name
+from envs.options import check_like, merged, split_name, with_lists
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,50 @@ def test_one_key_of_nethack_s_alone():
     assert set(env.observation_space(params).spaces) == {"blstats"}
     assert env.action_space(params).n == 2
     env.unwrapped.close()
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("glyphs", ("glyphs",)),
+        ("glyphs,blstats", ("glyphs", "blstats")),
+        ("glyphs, blstats,", ("glyphs", "blstats")),
+        ("glyphs+blstats+message", ("glyphs", "blstats", "message")),
+        ("(glyphs,blstats)", ("glyphs", "blstats")),
+        ("[glyphs]", ("glyphs",)),
+        ("disclose:+i", ("disclose:+i",)),
+        ("", ()),
+        ("()", ()),
+        (("glyphs", "blstats"), ("glyphs", "blstats")),
+        (5, 5),
+    ],
+)
+def test_lists_of_words_need_no_quotes(value, words):
+    assert with_lists({"keys": value}, {"keys": ("a",)}) == {"keys": words}
+    for example in ("text", (1, 2), (), None):  # what is no list of words stays
+        assert with_lists({"keys": value}, {"keys": example}) == {"keys": value}
+
+
+@pytest.mark.parametrize("keys", ["glyphs,blstats", "glyphs+blstats", '("glyphs","blstats")'])
+def test_keys_of_nethack_s_in_a_name(keys):
+    env, params = envs.make(f"NetHackScore-v0?keys={keys}&max_steps=20", workers=1)
+    assert set(env.observation_space(params).spaces) == {"glyphs", "blstats"}
+    env.unwrapped.close()
+
+
+def test_words_in_a_name_that_are_none_of_its_are_told():
+    with pytest.raises(envs.UnknownOption, match="keys: 'glyph' is none of"):
+        envs.make("NetHackScore-v0?keys=blstats,glyph")
+    with pytest.raises(envs.UnknownOption, match=r"keys=5: .* a list of words, such as one,two"):
+        envs.make("NetHackScore-v0?keys=5")
+    with pytest.raises(envs.UnknownOption, match=r"keys=\(\): at least one"):
+        envs.make("NetHackScore-v0?keys=")
+
+
+@pytest.mark.parametrize("option", ["des_file", "reward_manager"])
+def test_levels_and_rewards_of_ones_own_are_pointed_to_the_guide(option):
+    with pytest.raises(envs.UnknownOption, match=r"gym:MODULE:NAME, .*docs/guides/nethack\.md"):
+        envs.make(f"NetHackScore-v0?{option}=mine")
 
 
 @pytest.mark.parametrize("workers", [0, 99_999])

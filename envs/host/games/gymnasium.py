@@ -4,9 +4,10 @@ An environment that a module of one's own registers is `gym:MODULE:NAME`, as for
 are played by worker processes, which import the module; what a script registers they do not see.
 
 Observations may be arrays, discrete, or (nested) dictionaries of these; nested keys are joined by
-"/", text is left out. Actions are discrete or one array. An episode's seed goes to `reset(seed=)`;
-environments that draw from anything else cannot be resumed exactly. 64-bit numbers become 32-bit
-ones, as in JAX.
+"/", text is left out. Actions are discrete or one array. 64-bit numbers become 32-bit ones, as in JAX.
+
+An episode's seed goes to `reset(seed=)`, and to the game itself where an environment is of NLE's
+classes, which ignore that. Environments that draw from anything else cannot be resumed exactly.
 
 Pictures are made ready for learning unless `preprocess=False`. Atari games get the usual treatment
 (Machado et al., 2018): up to 30 no-ops, 4 frames an action, 84 x 84 greys, 4 of them stacked. VizDoom's
@@ -19,6 +20,7 @@ import importlib
 import importlib.util
 import math
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -179,8 +181,14 @@ class GymnasiumGame:
         self.env, self.rows = env, rows
         action = env.action_space
         self.start = int(action.start) if isinstance(action, spaces.Discrete) else None
+        nle = sys.modules.get(
+            "nle.env.base"
+        )  # NLE's classes, MiniHack's too, ignore `reset(seed=)`
+        self.nethack = env.unwrapped.nethack if nle and isinstance(env.unwrapped, nle.NLE) else None
 
     def reset(self, seeds: Seeds) -> None:
+        if self.nethack is not None:
+            self.nethack.set_initial_seeds(seeds.core, seeds.disp, False)
         observation, _ = self.env.reset(seed=seeds.core % 2**31)
         self._write(observation, "")
 

@@ -13,6 +13,7 @@ import pytest
 
 import envs
 from envs import spaces
+from envs.host import catalogue
 from envs.host.games import MissingExtra
 from envs.host.games import gymnasium as games
 from envs.host.pool import Pool
@@ -336,13 +337,59 @@ def test_how_to_name_ones_own_is_told(tmp_path, monkeypatch):
     assert "no module 'needy'" not in str(error.value)
 
 
-def test_the_guides_environment_plays(tmp_path, monkeypatch):
+def of_the_guide(name, folder, monkeypatch):
     guide = Path(__file__).parents[3] / "docs/guides/nethack.md"
-    code = next(b for b in guide.read_text().split("```") if "# corridor.py" in b)
-    (tmp_path / "corridor.py").write_text(code.removeprefix("python"))
-    monkeypatch.syspath_prepend(tmp_path)
+    code = next(b for b in guide.read_text().split("```") if f"# {name}" in b)
+    (folder / name).write_text(code.removeprefix("python"))
+    monkeypatch.syspath_prepend(folder)
+
+
+def test_the_guides_environment_plays(tmp_path, monkeypatch):
+    of_the_guide("corridor.py", tmp_path, monkeypatch)
     env, params = envs.make("gym:corridor:Corridor-v0", workers=1)
     _, state = env.reset(jax.random.key(0))
     observation, *_ = env.step(jax.random.key(0), state, jnp.int32(1), params)
     assert observation.tolist() == [1.0]
+    env.unwrapped.close()
+
+
+@has("minihack")
+def test_the_guides_level_is_the_same_from_the_same_seeds(tmp_path, monkeypatch):
+    """NLE's classes ignore `reset(seed=)`: their seeds reach the game another way."""
+    of_the_guide("newt.py", tmp_path, monkeypatch)
+
+    def play(name, steps=120):
+        pool = catalogue.pool(f"gym:newt:{name}", workers=1)
+        group = pool.group(3)
+        batch = group.reset(np.arange(6, dtype=np.uint32).reshape(3, 2))
+        rng, out = np.random.default_rng(0), []
+        assert set(batch.observation) == {"glyphs", "blstats", "message"}
+        for _ in range(steps):
+            group.send(rng.integers(8, size=3))
+            batch = group.recv()
+            glyphs = batch.observation["glyphs"].astype(int).sum((1, 2))
+            out.append(np.stack([batch.reward, batch.terminated, batch.truncated, glyphs]))
+        pool.close()
+        return np.array(out), pool.description.max_steps
+
+    once, limit = play("Newt-v0")
+    np.testing.assert_array_equal(once, play("Newt-v0")[0])
+    rewards, terminated = once[:, 0], once[:, 1].astype(bool)
+    assert limit == 100 and terminated.sum() > 3
+    assert rewards[terminated].max() > 0.9 and rewards[~terminated].max() <= 0
+    twice, limit = play("NewtTwice-v0", steps=60)
+    assert limit == 50 and (twice[:, 3] != once[:60, 3]).any()
+
+
+@has("minihack")
+def test_games_of_nle_s_classes_are_replayed(tmp_path, monkeypatch):
+    of_the_guide("newt.py", tmp_path, monkeypatch)
+    env, params = envs.make("gym:newt:Newt-v0", workers=1)
+    _, state = env.reset(jax.random.key(0), params)
+    for action in (0, 1, 2, 3, 1, 2):
+        before, state = state, env.step(jax.random.key(0), state, jnp.int32(action), params)[1]
+    one = env.step(jax.random.key(0), before, jnp.int32(2), params)[0]
+    env.unwrapped.running.groups.clear()
+    two = env.step(jax.random.key(0), before, jnp.int32(2), params)[0]
+    jax.tree.map(np.testing.assert_array_equal, one, two)
     env.unwrapped.close()

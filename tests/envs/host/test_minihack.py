@@ -154,6 +154,8 @@ def test_bad_values_are_told():
         ({"bank": 0}, "bank=0"),
         ({"keys": ("pixel",)}, "keys: 'pixel'"),
         ({"crops": 3}, "did you mean crop"),
+        ({"des_file": "mine.des"}, "a module registers, gym:MODULE:NAME"),
+        ({"reward_manager": "mine"}, "a module registers, gym:MODULE:NAME"),
         ({"reward_win": "much"}, "reward_win='much': .* takes a number"),
         ({"penalty_mode": "harsh"}, "penalty_mode='harsh': one of constant"),
         ({"actions": "full"}, "actions='full': a list of key codes"),
