@@ -276,3 +276,10 @@ def test_coordinates_are_one_hot_columns_and_rows_through_resets():
             np.testing.assert_array_equal(np.flatnonzero(observation["coordinates"]), [1, 6])
     plain, _ = envs.make("Empty-5x5")
     assert "coordinates" not in plain.observation_space().spaces
+
+
+@pytest.mark.parametrize("name", ["Breakout-v5", "Breakout"])
+def test_ataris_games_are_found_without_their_family(name):
+    pytest.importorskip("ale_py")
+    with pytest.raises(envs.UnknownEnvironment, match=r"did you mean ALE/Breakout-v5\?"):
+        envs.make(name)
