@@ -95,7 +95,11 @@ def make(
         network = networks.build(observation_space, action_space, config, values)
     recurrent = config.core != "none"
     if config.normalize_observations and not is_vector(observation_space):
-        raise ConfigError("normalize_observations", True, "False: observations are not vectors")
+        raise ConfigError(
+            "normalize_observations",
+            True,
+            f"must be False, as {env.name}'s observations are no vectors",
+        )
     num_envs, length = config.num_envs, config.rollout_length
     take_turns = acting.turns(env, num_envs, config.take_turns)
     num_updates = max(1, config.total_steps // (num_envs * length))

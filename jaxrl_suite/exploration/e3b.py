@@ -100,7 +100,7 @@ def update(state: EllipticalState, embedding: jax.Array) -> tuple[jax.Array, Ell
     Returns:
       b, `[]` float32, and the new state.
     """
-    w = jnp.matmul(state.root, embedding.astype(jnp.float32), precision="highest")
+    w = jnp.matmul(state.root, jnp.asarray(embedding, jnp.float32), precision="highest")
     bonus = jnp.sum(w**2)
     row = jnp.matmul(w, state.root, precision="highest")
     return bonus, state._replace(root=state.root - jnp.outer(_shrink(bonus) * w, row))
@@ -134,6 +134,8 @@ def update_block(
       ValueError: for shapes that do not fit each other, or an unknown method.
     """
     dim = state.root.shape[-1]
+    embeddings, resets = jnp.asarray(embeddings, jnp.float32), jnp.asarray(resets, bool)
+    first = None if first is None else jnp.asarray(first, jnp.float32)
     if embeddings.ndim != 2 or embeddings.shape[1] != dim:
         raise ValueError(f"embeddings of shape {embeddings.shape}: must be [T, {dim}]")
     steps = embeddings.shape[0]
@@ -147,9 +149,9 @@ def update_block(
         raise ValueError(f"block_size={block_size!r}: at least 1")
     if steps == 0:
         return jnp.zeros(0, jnp.float32), state
-    xs: tuple[jax.Array, ...] = embeddings.astype(jnp.float32), resets.astype(bool)
-    if first is not None:
-        xs = (*xs, first.astype(jnp.float32))
+    xs: tuple[jax.Array, ...] = (
+        (embeddings, resets) if first is None else (embeddings, resets, first)
+    )
     chosen, size = plan(steps, dim)
     if method == "scan" or (method == "auto" and chosen == "scan"):
         return _scan(state, *xs)

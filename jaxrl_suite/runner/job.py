@@ -144,7 +144,10 @@ class Job:
         saved = written = time.monotonic()
         count = f"{len(self.seeds)} seed{'s' if len(self.seeds) > 1 else ''}"
         steps = quantity(total * self.experiment.steps_per_update)
-        self.message(f"{count} of {total} updates, {steps} env steps each, in {self.out}")
+        updates = f"{total} update{'s' if total > 1 else ''}"
+        self.message(
+            f"{count} of {updates}, {steps} env steps each{self._rounded()}, in {self.out}"
+        )
         title = f"{self.spec.name} {getattr(self.config, 'env', '')}".strip()
         headline = self.experiment.headline
         with Show(self.console, title, total, headline, self.done) as show:
@@ -171,6 +174,14 @@ class Job:
                 show.update(self.done, self.env_steps, rate, left, self.table.latest())
         resume.save(self, states, wait=True)
         return states
+
+    def _rounded(self) -> str:
+        """What a number of steps became that is none of whole updates."""
+        each = self.experiment.steps_per_update
+        asked = getattr(self.config, "total_steps", None)
+        if not isinstance(asked, int) or asked == self.experiment.num_updates * each:
+            return ""
+        return f" (total_steps={asked} in whole updates of {each})"
 
     def _segment(self, states: State) -> State:
         """One segment and its log line."""
