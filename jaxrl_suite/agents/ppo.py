@@ -21,7 +21,7 @@ from jaxrl_suite.agents.acting import Acting
 from jaxrl_suite.agents.ppo_settings import PPOConfig as PPOConfig
 from jaxrl_suite.agents.ppo_settings import check as check
 from jaxrl_suite.agents.ppo_settings import number_of_values as number_of_values
-from jaxrl_suite.experiment import ConfigError, Experiment, merged
+from jaxrl_suite.experiment import ConfigError, Experiment, Learnt, merged
 from jaxrl_suite.exploration.bonus import Bonus, extra_reward
 from jaxrl_suite.networks.actor_critic import ActorCritic
 from jaxrl_suite.networks.encoders import is_vector
@@ -266,4 +266,10 @@ def make(
         play=play,
         headline=("episode_return", "solved", "entropy"),
         over_envs=(PPOState(**over_envs), num_envs),
+        learnt=Learnt(
+            lambda state: {"params": state.params, "moments": state.observation_moments},
+            lambda state, its: state._replace(
+                params=its["params"], observation_moments=its["moments"]
+            ),
+        ),
     )

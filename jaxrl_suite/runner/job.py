@@ -17,7 +17,7 @@ import numpy as np
 from rich.console import Console
 
 from jaxrl_suite.experiment import Experiment, Spec, State
-from jaxrl_suite.runner import checkpoint, divergence, folder, resume, segment, signals
+from jaxrl_suite.runner import checkpoint, divergence, folder, resume, segment, signals, transfer
 from jaxrl_suite.runner.errors import Interrupted, RunError
 from jaxrl_suite.runner.hosts import Hosts
 from jaxrl_suite.runner.options import Options
@@ -94,7 +94,9 @@ class Job:
         columns = [*self.program.names, *(f"eval/{n}" for n in self.program.eval_names)]
         for name in (c for c in columns if columns.count(c) > 1):
             raise RunError(f"metric={name!r}: training and evaluation both report it; rename one")
+        learnt = None
         if not resuming:
+            learnt = transfer.read(self)  # before anything is written: it may be refused
             if self.options.resume:
                 self.message(f"{self.out} holds no run yet: starting one")
             if self.host.writes:
@@ -106,7 +108,8 @@ class Job:
             self.stack.callback(self.checkpoints.close)
         states = resume.restore(self) if resuming else None
         if states is None:
-            states = self.program.init()
+            learnt = transfer.read(self) if learnt is None else learnt
+            states = transfer.begin(self, self.program.init(), learnt)
         if longer:
             self._lengthen(longer)
         path = self.out / "metrics.parquet"
