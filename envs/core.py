@@ -120,11 +120,11 @@ class Environment(Generic[TState, TParams]):
 
     def observation_space(self, params: TParams | None = None) -> spaces.Space:
         """Shapes, dtypes and bounds of the observation."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{self.name} has no observation_space")
 
     def action_space(self, params: TParams | None = None) -> spaces.Space:
         """Shapes, dtypes and bounds of an action."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{self.name} has no action_space")
 
     def render(self, state: TState, params: TParams | None = None) -> Any:
         """`[height, width, 3]` uint8 NumPy picture of one unbatched state, for people."""

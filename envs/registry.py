@@ -9,11 +9,13 @@ address, so that whatever takes a name takes them:
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import re
 from collections.abc import Callable
 from typing import Any
 
-from envs import lock, maze, wrappers
+from envs import checking, lock, maze, wrappers
 from envs.control import classic
 from envs.core import Environment
 from envs.coverage import Coverage
@@ -103,6 +105,7 @@ def make(
       UnknownEnvironment: for a name nobody registered, with close matches.
       UnknownOption: for an option the environment does not have, with the ones it has.
       MissingExtra: where it needs a package that is not installed; an ImportError, too.
+      BrokenProtocol: for a registered environment that does not keep to the protocol.
       ValueError: for a value that cannot be used. The others are ValueErrors, too.
     """
     given: dict[str, Any] = {
@@ -128,6 +131,8 @@ def make(
     env, default_reset = _registry[known](**options)
     if isinstance(getattr(env, "unwrapped", env), catalogue.HostEnvironment):
         _check_resets_itself(name, given)
+    if known not in _own:
+        checking.check_shapes(env)
     if distractors:
         from envs.grid.distractors import MovingDistractors
 
@@ -190,8 +195,14 @@ def maker(name: str) -> Factory | None:
 def _unknown(name: str) -> UnknownEnvironment:
     import gymnasium  # this late, as making grid levels does not need it
 
-    meant = hint(own_name(name), registered())
-    if own_name(name) in gymnasium.registry:
+    known = own_name(name)
+    meant = hint(known, registered())
+    with contextlib.suppress(ImportError):
+        importlib.import_module("ale_py")  # which tells Gymnasium of Atari's games
+    atari = [n for n in (f"ALE/{known}", f"ALE/{known}-v5") if n in gymnasium.registry]
+    if atari:
+        meant = f"did you mean {atari[0]}?"
+    elif known in gymnasium.registry:
         meant = f"Gymnasium has it: gym:{name}"
     return UnknownEnvironment(f"environment {name!r} is not known: {meant}")
 
@@ -277,3 +288,4 @@ for _name in lock.NAMES:
     register(_name, lock.factory(_name))
 for _name in maze.NAMES:
     register(_name, maze.factory(_name))
+_own = frozenset(_registry)  # others' environments are checked where they are made

@@ -86,6 +86,7 @@ def build(config: Config) -> Experiment:
         evaluate=evaluate,
         play=play,
         over_envs=beside(False, example.over_envs),
+        learnt=None,
     )
 
 

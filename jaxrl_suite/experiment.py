@@ -47,6 +47,18 @@ class Mean(NamedTuple):
         return cls(jnp.sum(jnp.where(mask, values, 0.0)), jnp.sum(mask.astype(jnp.float32)))
 
 
+class Learnt(NamedTuple):
+    """What of a state an agent takes to another run or environment; all else stays behind.
+
+    Attributes:
+      of: `state -> pytree`: parameters, and what else its network needs to see as it did.
+      put: `(state, pytree) -> state`, with it in place of the state's own.
+    """
+
+    of: Callable[[State], Any]
+    put: Callable[[State, Any], State]
+
+
 @dataclasses.dataclass(frozen=True)
 class Experiment:
     """Pure functions of one run of one seed; the runner vmaps them.
@@ -68,6 +80,7 @@ class Experiment:
         `(key, cell) -> state`, and the runner's seeds are dealt out to the cells in equal parts.
       over_envs: a prefix of the state with true for what has a leading axis of environments, and
         their number; with it the runner can lay one seed's environments over several devices.
+      learnt: what other runs may start from, and other environments evaluate; None for nothing.
     """
 
     init: Callable[..., State]
@@ -79,6 +92,7 @@ class Experiment:
     headline: tuple[str, ...] = ()
     cells: Any = None
     over_envs: tuple[Any, int] | None = None
+    learnt: Learnt | None = None
 
 
 def beside(more: Any, over_envs: tuple[Any, int] | None) -> tuple[Any, int] | None:

@@ -25,7 +25,7 @@ from envs.wrappers import select
 from jaxrl_suite import checks, distributions, evaluation, q_learning, replay
 from jaxrl_suite.agents import acting, networks
 from jaxrl_suite.agents.acting import Acting
-from jaxrl_suite.experiment import ConfigError, Experiment, merged
+from jaxrl_suite.experiment import ConfigError, Experiment, Learnt, merged
 from jaxrl_suite.exploration.bonus import Bonus, extra_reward
 from jaxrl_suite.networks.q_network import QNetwork
 from jaxrl_suite.q_learning import Item, Learner
@@ -275,6 +275,10 @@ def make(
     def play(key: jax.Array, state: DQNState) -> Iterator[evaluation.Moment]:
         return evaluation.play(key, env, state.acting.env_params, act(state), ())
 
+    def put(state: DQNState, its: Any) -> DQNState:
+        target = jax.tree.map(jnp.copy, its["params"])  # states are donated: no array twice
+        return state._replace(learner=state.learner._replace(params=its["params"], target=target))
+
     return Experiment(
         init=init,
         update=update,
@@ -283,4 +287,5 @@ def make(
         evaluate=evaluate,
         play=play,
         headline=evaluation.headline(env, "q"),
+        learnt=Learnt(lambda state: {"params": state.learner.params}, put),
     )

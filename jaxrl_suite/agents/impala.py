@@ -22,7 +22,7 @@ from envs.core import Environment
 from jaxrl_suite import checks, distributions, evaluation, losses, minibatches
 from jaxrl_suite.agents import acting, networks, on_policy
 from jaxrl_suite.agents.acting import Acting
-from jaxrl_suite.experiment import ConfigError, Experiment, merged
+from jaxrl_suite.experiment import ConfigError, Experiment, Learnt, merged
 from jaxrl_suite.exploration.bonus import Bonus, extra_reward
 from jaxrl_suite.networks.actor_critic import ActorCritic
 from jaxrl_suite.networks.recurrent import initial_carry
@@ -280,6 +280,10 @@ def make(
         evaluate=evaluate,
         play=play,
         headline=evaluation.headline(env, "entropy"),
+        learnt=Learnt(
+            lambda state: {"params": state.params},
+            lambda state, its: state._replace(params=its["params"]),
+        ),
     )
 
 

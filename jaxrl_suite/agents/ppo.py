@@ -21,7 +21,7 @@ from jaxrl_suite.agents.acting import Acting
 from jaxrl_suite.agents.ppo_settings import PPOConfig as PPOConfig
 from jaxrl_suite.agents.ppo_settings import check as check
 from jaxrl_suite.agents.ppo_settings import number_of_values as number_of_values
-from jaxrl_suite.experiment import ConfigError, Experiment, merged
+from jaxrl_suite.experiment import ConfigError, Experiment, Learnt, merged
 from jaxrl_suite.exploration.bonus import Bonus, extra_reward
 from jaxrl_suite.networks.actor_critic import ActorCritic
 from jaxrl_suite.networks.encoders import is_vector
@@ -95,7 +95,11 @@ def make(
         network = networks.build(observation_space, action_space, config, values)
     recurrent = config.core != "none"
     if config.normalize_observations and not is_vector(observation_space):
-        raise ConfigError("normalize_observations", True, "False: observations are not vectors")
+        raise ConfigError(
+            "normalize_observations",
+            True,
+            f"must be False, as {env.name}'s observations are no vectors",
+        )
     num_envs, length = config.num_envs, config.rollout_length
     take_turns = acting.turns(env, num_envs, config.take_turns)
     num_updates = max(1, config.total_steps // (num_envs * length))
@@ -262,4 +266,10 @@ def make(
         play=play,
         headline=evaluation.headline(env, "entropy"),
         over_envs=(PPOState(**over_envs), num_envs),
+        learnt=Learnt(
+            lambda state: {"params": state.params, "moments": state.observation_moments},
+            lambda state, its: state._replace(
+                params=its["params"], observation_moments=its["moments"]
+            ),
+        ),
     )

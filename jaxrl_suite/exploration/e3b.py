@@ -160,7 +160,8 @@ def update_block(
       ValueError: for shapes that do not fit each other, or an unknown method.
     """
     dim = _dim(state)
-    embeddings, resets = jnp.asarray(embeddings), jnp.asarray(resets)
+    embeddings, resets = jnp.asarray(embeddings, jnp.float32), jnp.asarray(resets, bool)
+    first = None if first is None else jnp.asarray(first, jnp.float32)
     if embeddings.ndim != 2 or embeddings.shape[1] != dim:
         many = "; vmap over environments" if embeddings.ndim > 2 else ""
         raise ValueError(f"embeddings of shape {embeddings.shape}: must be [T, {dim}]{many}")
@@ -175,9 +176,9 @@ def update_block(
         raise ValueError(f"block_size={block_size!r}: at least 1")
     if steps == 0:
         return jnp.zeros(0, jnp.float32), state
-    xs: tuple[jax.Array, ...] = embeddings.astype(jnp.float32), resets.astype(bool)
-    if first is not None:
-        xs = (*xs, first.astype(jnp.float32))
+    xs: tuple[jax.Array, ...] = (
+        (embeddings, resets) if first is None else (embeddings, resets, first)
+    )
     chosen, size = plan(steps, dim)
     if method == "scan" or (method == "auto" and chosen == "scan"):
         return _scan(state, *xs)

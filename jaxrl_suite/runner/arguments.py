@@ -76,11 +76,18 @@ def parse(
             raise RunError(f"unexpected argument {unknown[0]!r}; options start with --")
         from envs.suggest import hint  # this late, as `envs` imports JAX
 
+        short = [name for name in known if asked == "--" + "".join(w[0] for w in _words(name))]
         close = (meant or {}).get(asked) or hint(asked, known)
+        if short and asked not in (meant or {}):  # the words' first letters: --lr
+            close = f"did you mean {' or '.join(short)}?"
         if asked not in (meant or {}) and not close.startswith("did you mean"):
             close = f"{prog} --help lists them"
         raise RunError(f"unknown option {asked}: {close}")
     return {name: getattr(parsed, name) for name in defaults}
+
+
+def _words(option: str) -> list[str]:
+    return option.strip("-").split("-")
 
 
 def _option_names(value: Any, prefix: str = "") -> list[str]:

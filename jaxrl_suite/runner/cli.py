@@ -1,4 +1,5 @@
-"""The `jaxrl` command: `list`, `envs [NAME]`, `run NAME`, `sweep NAME`, `report DIR...`, `bench [NAME]`.
+"""The `jaxrl` command: `list`, `envs [NAME]`, `run NAME`, `sweep NAME`, `report DIR...`, `watch DIR`,
+`eval DIR`, `bench [NAME]`.
 
 Options come from dataclasses through tyro: an experiment's config fields and the runner's `Options`
 stand side by side, with `-` or `_` between words. Bad input ends in one line on stderr and exit code
@@ -49,6 +50,7 @@ def main(argv: Sequence[str] | None = None, package: str = "experiments") -> int
         "sweep": lambda rest: _sweep(rest, package),
         "report": _report,
         "watch": lambda rest: _watch(rest, package),
+        "eval": lambda rest: _eval(rest, package),
         "bench": _bench,
     }
     if not arguments or arguments[0] in HELP:
@@ -67,8 +69,8 @@ def main(argv: Sequence[str] | None = None, package: str = "experiments") -> int
 def run_script(spec: Spec, argv: Sequence[str] | None = None) -> None:
     """For `if __name__ == "__main__":` in an experiment's script; ends the process.
 
-    `python SCRIPT OPTIONS` trains; with `sweep`, `watch` or `report` as the first word it does what
-    `jaxrl sweep NAME`, `jaxrl watch` and `jaxrl report` do.
+    `python SCRIPT OPTIONS` trains; with `sweep`, `watch`, `eval` or `report` as the first word it does
+    what `jaxrl sweep NAME`, `jaxrl watch`, `jaxrl eval` and `jaxrl report` do.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     main_module = sys.modules.get("__main__")
@@ -80,6 +82,7 @@ def run_script(spec: Spec, argv: Sequence[str] | None = None) -> None:
         "sweep": lambda rest: sweep_spec(spec, rest, start),
         "report": _report,
         "watch": lambda rest: _watch(rest, "experiments", spec),
+        "eval": lambda rest: _eval(rest, "experiments", spec),
     }
     if spec.script is not None:
         scripts.trust(spec.script)
@@ -254,6 +257,22 @@ def _watch(rest: list[str], package: str, spec: Spec | None = None) -> int:
     if script is not None:
         scripts.hand_over(script, ["watch", *rest])
     watch(Path(spare[0]), options["options"], package, spec)
+    return 0
+
+
+def _eval(rest: list[str], package: str, spec: Spec | None = None) -> int:
+    from jaxrl_suite.runner import saved
+    from jaxrl_suite.runner.evaluate import EvalOptions, evaluate
+
+    about = "Evaluates a run's agents, from its newest checkpoint, in its environment or another."
+    spare: list[str] = []
+    options = parse({"options": EvalOptions()}, rest, "jaxrl eval DIR", about, spare)
+    if len(spare) != 1:
+        return _fail("eval: name one run directory: jaxrl eval DIR [OPTIONS]")
+    script = None if spec is not None else saved.script(Path(spare[0]))
+    if script is not None:
+        scripts.hand_over(script, ["eval", *rest])
+    evaluate(Path(spare[0]), options["options"], package, spec)
     return 0
 
 

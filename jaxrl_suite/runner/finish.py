@@ -142,18 +142,21 @@ def print_finals(
         for name, finals in runs.items():
             if metric not in finals:
                 continue
-            row = finals[metric]
-            ends = (row["ci_low"], row["ci_high"])
-            interval = "-" if None in ends else f"{ends[0]:.4g} to {ends[1]:.4g}"
-            counted = sum(value is not None for value in row["seeds"].values())
-            cells = [metric, _number(row["mean"]), _number(row["iqm"]), interval, str(counted)]
-            table.add_row(*([name] if len(runs) > 1 else []), *cells)
+            table.add_row(*([name] if len(runs) > 1 else []), *cells(metric, finals[metric]))
     console.print(table)
     whole = [finals for name, finals in runs.items() if name not in diverged]
     empty = [m for m in metrics if any(m in f and f[m]["mean"] is None for f in whole)]
     if empty:
         why = "nothing to average in the last tenth of the log lines: no episode ended there, say"
         console.print(f"{', '.join(empty)}: {why}", markup=False, highlight=False, soft_wrap=True)
+
+
+def cells(metric: str, row: Mapping[str, Any]) -> list[str]:
+    """A metric's name, mean, interquartile mean, interval and number of seeds, for a table."""
+    ends = (row["ci_low"], row["ci_high"])
+    interval = "-" if None in ends else f"{ends[0]:.4g} to {ends[1]:.4g}"
+    counted = sum(value is not None for value in row["seeds"].values())
+    return [metric, _number(row["mean"]), _number(row["iqm"]), interval, str(counted)]
 
 
 def _number(value: float | None) -> str:

@@ -25,7 +25,7 @@ from jaxrl_suite.runner.errors import RunError
 from jaxrl_suite.runner.options import Options
 
 CONFIG = "config.yaml"
-RUNNER_FIELDS = ("seed", "seeds", "log_every", "eval_every")
+RUNNER_FIELDS = ("seed", "seeds", "log_every", "eval_every", "init_from")
 T = TypeVar("T")
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from rich.console import Console
 
 from jaxrl_suite.experiment import Experiment, Spec, State
-from jaxrl_suite.runner import checkpoint, divergence, folder, resume, segment, signals
+from jaxrl_suite.runner import checkpoint, divergence, folder, resume, segment, signals, transfer
 from jaxrl_suite.runner.errors import Interrupted, RunError
 from jaxrl_suite.runner.hosts import Hosts
 from jaxrl_suite.runner.options import Options
@@ -94,7 +94,9 @@ class Job:
         columns = [*self.program.names, *(f"eval/{n}" for n in self.program.eval_names)]
         for name in (c for c in columns if columns.count(c) > 1):
             raise RunError(f"metric={name!r}: training and evaluation both report it; rename one")
+        learnt = None
         if not resuming:
+            learnt = transfer.read(self)  # before anything is written: it may be refused
             if self.options.resume:
                 self.message(f"{self.out} holds no run yet: starting one")
             if self.host.writes:
@@ -106,7 +108,8 @@ class Job:
             self.stack.callback(self.checkpoints.close)
         states = resume.restore(self) if resuming else None
         if states is None:
-            states = self.program.init()
+            learnt = transfer.read(self) if learnt is None else learnt
+            states = transfer.begin(self, self.program.init(), learnt)
         if longer:
             self._lengthen(longer)
         path = self.out / "metrics.parquet"
@@ -144,7 +147,10 @@ class Job:
         saved = written = time.monotonic()
         count = f"{len(self.seeds)} seed{'s' if len(self.seeds) > 1 else ''}"
         steps = quantity(total * self.experiment.steps_per_update)
-        self.message(f"{count} of {total} updates, {steps} env steps each, in {self.out}")
+        updates = f"{total} update{'s' if total > 1 else ''}"
+        self.message(
+            f"{count} of {updates}, {steps} env steps each{self._rounded()}, in {self.out}"
+        )
         title = f"{self.spec.name} {getattr(self.config, 'env', '')}".strip()
         headline = self.experiment.headline
         with Show(self.console, title, total, headline, self.done) as show:
@@ -171,6 +177,14 @@ class Job:
                 show.update(self.done, self.env_steps, rate, left, self.table.latest())
         resume.save(self, states, wait=True)
         return states
+
+    def _rounded(self) -> str:
+        """What a number of steps became that is none of whole updates."""
+        each = self.experiment.steps_per_update
+        asked = getattr(self.config, "total_steps", None)
+        if not isinstance(asked, int) or asked == self.experiment.num_updates * each:
+            return ""
+        return f" (total_steps={asked} in whole updates of {each})"
 
     def _segment(self, states: State) -> State:
         """One segment and its log line."""

@@ -23,6 +23,8 @@ class Options:
     """output folder (default: runs/NAME-ENV-TIMESTAMP)"""
     resume: bool = False
     """continue the run in --out; its config and seeds are the defaults then"""
+    init_from: str | None = None
+    """another run of the same experiment, whose newest checkpoint's parameters to start from"""
     log_every: int | None = None
     """updates between two log lines (default: about a 200th of the run, 100 at most)"""
     eval_every: int = 0

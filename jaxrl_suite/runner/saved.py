@@ -1,11 +1,13 @@
-"""Reads one seed's agent back: of a run, or of one cell of a sweep, whose checkpoints hold all cells."""
+"""Reads agents back: of a run, or of one cell of a sweep, whose checkpoints hold all cells."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import jax
 
 from jaxrl_suite import experiment
 from jaxrl_suite.experiment import Experiment, Script, Spec, State
@@ -107,6 +109,59 @@ def script(out: Path) -> Script | None:
     return scripts.stored(sweep_file.read(out) or folder.read(out))
 
 
+class Agents(NamedTuple):
+    """A run's agents.
+
+    Attributes:
+      spec, config, experiment: of the run, or the cell.
+      states: of all seeds, each leaf with a leading axis of them.
+      seeds: their numbers.
+      diverged: the update at which a seed diverged, by its number.
+      update: of the checkpoint.
+    """
+
+    spec: Spec
+    config: Any
+    experiment: Experiment
+    states: State
+    seeds: list[int]
+    diverged: dict[int, int]
+    update: int
+
+
+def load_all(
+    out: Path,
+    package: str = "experiments",
+    cell: str | None = None,
+    spec: Spec | None = None,
+    **changes: Any,
+) -> Agents:
+    """All seeds of a run, from the newest checkpoint; arguments and errors as of `load`."""
+    place = find(out, cell)
+    name = place.stored["experiment"]
+    if spec is None or spec.name != name:
+        spec = experiment.get(name, package)
+    runner = folder.with_values(Options(), place.stored["runner"])
+    plain = place.stored["config"]
+    cells = [plain] if place.cell is None else list(plain["cells"].values())
+    index = 0 if place.cell is None else list(plain["cells"]).index(place.cell)
+    each = runner.seeds // len(cells)
+    configs = [folder.with_values(spec.config(), stored) for stored in cells]
+    config = dataclasses.replace(configs[index], **_known(configs[index], changes))
+    built = spec.build(config)
+    update, arrays, record = checkpoint.newest(place.out / "checkpoints")
+    first = index * each
+    diverged = {number - first + runner.seed: at for number, at, _ in record.get("diverged", ())}
+    seeds = list(range(runner.seed, runner.seed + each))
+    diverged = {seed: at for seed, at in diverged.items() if seed in seeds}
+    whole = built if place.cell is None else sweep.batched(spec, configs)
+    template = segment.Program(whole, runner.seed, runner.seeds).template
+    states = checkpoint.from_arrays(arrays, template, jax.local_devices()[0])
+    states = states if place.cell is None else states[1]
+    states = jax.tree.map(lambda x: x[first : first + each], states)
+    return Agents(spec, config, built, states, seeds, diverged, update)
+
+
 def load(
     out: Path,
     seed: int | None = None,
@@ -129,32 +184,31 @@ def load(
       RunError: for a folder without a run or a checkpoint, a cell or a seed that is not there, a
         seed that diverged.
     """
-    place = find(out, cell)
-    name = place.stored["experiment"]
-    if spec is None or spec.name != name:
-        spec = experiment.get(name, package)
-    runner = folder.with_values(Options(), place.stored["runner"])
-    plain = place.stored["config"]
-    cells = [plain] if place.cell is None else list(plain["cells"].values())
-    index = 0 if place.cell is None else list(plain["cells"]).index(place.cell)
-    each = runner.seeds // len(cells)
-    seed = runner.seed if seed is None else seed
-    if not runner.seed <= seed < runner.seed + each:
-        raise RunError(f"seed={seed}: the run has {runner.seed} to {runner.seed + each - 1}")
-    configs = [folder.with_values(spec.config(), stored) for stored in cells]
-    config = dataclasses.replace(configs[index], **_known(configs[index], changes))
-    compile_cache.configure(runner.compile_cache)
+    start(find(out, cell))
+    agents = load_all(out, package, cell, spec, **changes)
+    seed = agents.seeds[0] if seed is None else seed
+    state = segment.one_seed(agents.states, row(agents, seed))
+    return agents.experiment, state, agents.config
+
+
+def start(place: Place) -> None:
+    """Sets JAX up for one agent of a run at a time, as the run wants its programs kept."""
+    compile_cache.configure(folder.with_values(Options(), place.stored["runner"]).compile_cache)
     cpu_devices.configure(1)
-    built = spec.build(config)
-    _, arrays, record = checkpoint.newest(place.out / "checkpoints")
-    row = index * each + seed - runner.seed
-    for number, update, _ in record.get("diverged", ()):
-        if number == row:
-            raise RunError(f"seed={seed}: diverged at update {update}, nothing to watch", 1)
-    whole = built if place.cell is None else sweep.batched(spec, configs)
-    template = segment.Program(whole, runner.seed, runner.seeds).template
-    state = segment.one_seed(checkpoint.from_arrays(arrays, template), row)
-    return built, state if place.cell is None else state[1], config
+
+
+def row(agents: Agents, seed: int) -> int:
+    """Where a seed's state is.
+
+    Raises:
+      RunError: for a seed that is not there, or diverged.
+    """
+    if seed not in agents.seeds:
+        raise RunError(f"seed={seed}: the run has {agents.seeds[0]} to {agents.seeds[-1]}")
+    if seed in agents.diverged:
+        at = agents.diverged[seed]
+        raise RunError(f"seed={seed}: diverged at update {at}, nothing to watch", 1)
+    return agents.seeds.index(seed)
 
 
 def _known(config: Any, changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -102,6 +102,7 @@ def batched(spec: Spec, configs: Sequence[Any]) -> Experiment:
         play=None,
         cells=cells,
         over_envs=beside(False, first.over_envs),
+        learnt=None,
     )
 
 
@@ -134,6 +135,8 @@ def sweep(
     options.check()
     if options.out is None:
         raise RunError("out=None: a sweep needs a folder; give --out DIR")
+    if options.init_from is not None:
+        raise RunError(f"init_from={options.init_from!r}: for runs alone; leave it out of a sweep")
     for config in configs.values():
         spec.build(config)  # every cell is checked before anything is written
     host = hosts.current(options)

@@ -10,6 +10,7 @@ usage: jaxrl COMMAND ...
   jaxrl sweep NAME --grid ...    train a grid of settings as few batched programs
   jaxrl report DIR... [OPTIONS]  compare runs and sweeps: curves, table, CSV, JSON
   jaxrl watch DIR [OPTIONS]      play a trained agent in the terminal
+  jaxrl eval DIR [OPTIONS]       evaluate a trained agent, in another environment too (--env NAME)
   jaxrl bench [NAME] [OPTIONS]   benchmarks; without NAME the whole suite
   jaxrl --version                the version that is installed
 """

@@ -161,7 +161,7 @@ def test_bad_settings_are_refused_by_name(field, value):
 
 def test_settings_that_would_do_something_else_are_refused():
     grid = envs.make("Empty-5x5")
-    with pytest.raises(ConfigError, match="^normalize_observations=True"):
+    with pytest.raises(ConfigError, match="^normalize_observations=True: must be False, as "):
         ppo.make(*grid, dataclasses.replace(SMALL, normalize_observations=True))
     with pytest.raises(ConfigError, match="^separate_critic=True"):
         ppo.make(*grid, dataclasses.replace(SMALL, core="gru", separate_critic=True))

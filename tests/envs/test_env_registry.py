@@ -325,3 +325,10 @@ def test_levels_are_the_same_where_jax_has_64_bits():
     narrow = level()
     with jax.enable_x64(True):
         np.testing.assert_array_equal(level(), narrow)
+
+
+@pytest.mark.parametrize("name", ["Breakout-v5", "Breakout"])
+def test_ataris_games_are_found_without_their_family(name):
+    pytest.importorskip("ale_py")
+    with pytest.raises(envs.UnknownEnvironment, match=r"did you mean ALE/Breakout-v5\?"):
+        envs.make(name)

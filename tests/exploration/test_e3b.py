@@ -275,6 +275,16 @@ def test_bad_arguments_are_named():
         e3b.update_block(many, jnp.zeros((3, 2, 4)), jnp.zeros((3, 2), bool))
 
 
+def test_lists_are_taken_for_arrays():
+    state = e3b.init(2, 0.1)
+    bonus, after = e3b.update(state, [1.0, 2.0])
+    bonuses, block = e3b.update_block(state, [[1.0, 2.0]], [0], first=[[0.0, 0.0]])
+    np.testing.assert_allclose(bonuses, [bonus], rtol=1e-5)
+    np.testing.assert_allclose(block.root, after.root, rtol=1e-4)
+    with pytest.raises(ValueError, match="resets"):
+        e3b.update_block(state, [[1.0, 2.0]], [0, 1])
+
+
 def test_no_steps_change_nothing():
     state = e3b.init(4, RIDGE)
     bonuses, after = e3b.update_block(state, jnp.zeros((0, 4)), jnp.zeros(0, bool))

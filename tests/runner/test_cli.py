@@ -32,6 +32,7 @@ def fails(capsys, *arguments: str, code: int = 2) -> str:
         (["run", "wlak"], ["experiment='wlak'", "did you mean walk?"]),
         (["run", "walk", "--lerning-rate", "1"], ["--lerning-rate", "mean --learning-rate?"]),
         (["run", "walk", "--lerning_rate=1"], ["--lerning-rate", "mean --learning-rate?"]),
+        (["run", "walk", "--lr", "1"], ["unknown option --lr", "did you mean --learning-rate?"]),
         (["run", "walk", "--xyzzy"], ["unknown option --xyzzy", "--help lists them"]),
         (["run", "walk", "--seeds", "two"], ["--seeds", "'two'"]),
         (["run", "walk", "--seeds", "0"], ["seeds=0", "1 or more"]),
@@ -310,3 +311,15 @@ def test_every_option_that_is_told_can_be_given(name):
     env, params = envs.make(name, auto_reset="none", log=False, **options)
     plain, _ = envs.make(name, auto_reset="none", log=False)
     assert env.observation_space(params) == plain.observation_space(params)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"), [(20, "(total_steps=20 in whole updates of 8)"), (16, "")]
+)
+def test_a_run_says_that_its_steps_come_in_whole_updates(asked, told, capsys, tmp_path):
+    quick = ["--no-plots", "--no-video", "--no-tensorboard", "--out", str(tmp_path / "run")]
+    assert cli.main(["run", "walk", "--total-steps", str(asked), *quick], package="walks") == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first.startswith(
+        "1 seed of 2 updates, 16 env steps each" + (told and f" {told}") + ", in "
+    )
