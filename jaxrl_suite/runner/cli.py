@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxrl_suite.runner import scripts
+from jaxrl_suite.runner import quiet, scripts
 from jaxrl_suite.runner.arguments import parse
 from jaxrl_suite.runner.command_line import directories_first, parse_run
 from jaxrl_suite.runner.errors import RunError
@@ -99,7 +99,7 @@ def entry() -> None:
 
 def _guarded(command: Callable[[], int]) -> int:
     """Runs a command; expected errors become one line and an exit code."""
-    _quiet_tensorstore()
+    quiet.tensorstore()
     try:
         return command()
     except RunError as error:
@@ -113,23 +113,6 @@ def _guarded(command: Callable[[], int]) -> int:
         if not _is_config_error(error):
             raise
         return _fail(str(error))
-
-
-def _quiet_tensorstore() -> None:
-    """Leaves out what TensorStore's threads print after a write has failed and been reported."""
-
-    def is_noise(kind: Any, error: Any) -> bool:
-        return kind is RuntimeError and str(error) == "Event loop is closed"
-
-    def excepthook(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-        if not is_noise(kind, error):
-            sys.__excepthook__(kind, error, trace)
-
-    def unraisablehook(unraisable: Any) -> None:
-        if not is_noise(unraisable.exc_type, unraisable.exc_value):
-            sys.__unraisablehook__(unraisable)
-
-    sys.excepthook, sys.unraisablehook = excepthook, unraisablehook
 
 
 def _is_config_error(error: BaseException) -> bool:

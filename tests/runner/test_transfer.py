@@ -166,7 +166,7 @@ def test_a_cell_of_a_sweep_is_evaluated_and_started_from(tmp_path, capsys):
     assert main(["eval", str(out)]) == 2
     assert "choose one by --cell" in capsys.readouterr().err
     assert main(["eval", str(out), "--cell", "1", "--env", "Empty-6x6?max_steps=9"]) == 0
-    cell = out / "cells" / "learning_rate=1e-2"
+    cell = out / "cells" / "learning_rate=0.01"
     train("ppo", tmp_path / "b", "--init-from", str(cell), "--learning-rate", "1e-30")
     given, taken = learnt(saved.load_all(cell)), learnt(saved.load_all(tmp_path / "b"))
     for a, b in zip(jax.tree.leaves(given), jax.tree.leaves(taken), strict=True):
