@@ -12,7 +12,7 @@ import pytest
 import yaml
 from walks import walk
 
-from jaxrl_suite.runner import Options, RunError, cli, command_line
+from jaxrl_suite.runner import Options, RunError, cli, command_line, quiet
 from jaxrl_suite.runner.folder import differences, plain, with_values
 
 
@@ -233,7 +233,7 @@ def test_only_tensorstore_s_noise_is_left_out(capfd, monkeypatch):
     """It raises in threads of its own, which reaches either hook."""
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
-    cli._quiet_tensorstore()
+    quiet.tensorstore()
     for text in ("Event loop is closed", "something else"):
         sys.excepthook(RuntimeError, RuntimeError(text), None)
         Raises(text)  # deleted at once
