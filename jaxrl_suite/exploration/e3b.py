@@ -122,11 +122,11 @@ def update(state: EllipticalState, embedding: jax.Array) -> tuple[jax.Array, Ell
     Raises:
       ValueError: for an embedding of another shape than the state's.
     """
-    dim = _dim(state)
-    if jnp.shape(embedding) != (dim,):
+    dim, embedding = _dim(state), jnp.asarray(embedding, jnp.float32)
+    if embedding.shape != (dim,):
         many = "; vmap over environments, `update_block` takes steps"
-        raise ValueError(f"embedding of shape {jnp.shape(embedding)}: must be [{dim}]{many}")
-    w = jnp.matmul(state.root, jnp.asarray(embedding, jnp.float32), precision="highest")
+        raise ValueError(f"embedding of shape {embedding.shape}: must be [{dim}]{many}")
+    w = jnp.matmul(state.root, embedding, precision="highest")
     bonus = jnp.sum(w**2)
     row = jnp.matmul(w, state.root, precision="highest")
     return bonus, state._replace(root=state.root - jnp.outer(_shrink(bonus) * w, row))

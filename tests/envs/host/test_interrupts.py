@@ -28,6 +28,7 @@ SCRIPT = """
 import os, signal, sys, threading, time
 import jax, jax.numpy as jnp
 import envs
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background begin without
 env, params = envs.make(NAME)
 step = jax.jit(jax.vmap(env.step, (None, 0, 0, None)))
 _, first = jax.vmap(env.reset, (0, None))(jax.random.split(jax.random.key(0), 2), params)
