@@ -92,10 +92,10 @@ def exploration(runs: Path, found: Runs) -> Figure:
         row[0].set_xlabel("real episodes")
         for axes, arm in zip(row[1:], ("neural_e3", "uniform"), strict=True):
             path = runs / task / f"{arm}.npz"
-            axes.set_title(f"{arm}: share of episodes alive after a step", fontsize="small")
             if not path.exists():
                 axes.set_axis_off()
                 continue
+            axes.set_title(f"{arm}: share of episodes alive after a step", fontsize="small")
             place = np.load(path)["place"]
             rows = max(1, min(50, place.shape[1] // 5))
             groups = np.array_split(place != 2, rows, axis=1)

@@ -9,13 +9,15 @@ run() {  # what is there is not run again
     .venv/bin/jaxrl bench neural_e3 run --task "$task" --arm "$arm" --budget "$budget" --points "$points" \
       --seeds "${SEEDS:-5}" ${1:+--set "$@"}
 }
-run StochasticLock-H5 neural_e3 1500 15
-run StochasticLock-H10 neural_e3 6000 20
 run StochasticLock-H15 neural_e3 4500 15
 run StochasticLock-H10 uniform 6000 20
-run StochasticLock-H5 double_dqn 50000 20
-run StochasticLock-H10 double_dqn 100000 20
 SEEDS=10
+run StochasticLock-H5 neural_e3 1500 15
+run StochasticLock-H10 neural_e3 6000 20
+for H in 5 10 15; do
+  run StochasticLock-H$H double_dqn $((20000 * H)) 20
+  run StochasticLock-H$H ppo_rnd $((20000 * H)) 20
+done
 car="MountainCar-v0?scaled=True" acrobot="Acrobot-v1?scaled=True"
 run "$car" neural_e3 18000 9
 (SEEDS=5; run "$car" double_dqn 120000 20)
@@ -32,8 +34,6 @@ SEEDS=5
 run "$acrobot" neural_e3 50000 10
 run "$acrobot" double_dqn 100000 20
 run "$acrobot" ppo_rnd 400000 20
-run StochasticLock-H5 ppo_rnd 100000 20
-run StochasticLock-H10 ppo_rnd 200000 20
 if [ -n "$FULL" ]; then
   SEEDS=10
   run "$car" uniform 18000 9
@@ -46,9 +46,7 @@ if [ -n "$FULL" ]; then
   run "Maze-20?fixed=True" ppo_rnd 400000 20
   run StochasticLock-H5 uniform 1500 15
   run StochasticLock-H15 uniform 4500 15
-  for H in 5 10 15 20; do
-    run StochasticLock-H$H double_dqn $((10000 * H)) 20
-    run StochasticLock-H$H ppo_rnd $((20000 * H)) 20
-  done
+  run StochasticLock-H20 double_dqn 400000 20
+  run StochasticLock-H20 ppo_rnd 400000 20
 fi
 .venv/bin/jaxrl bench neural_e3 report
