@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import pytest
@@ -39,26 +41,36 @@ step(key, first, nothing, params)
 """
 
 
-def start(body: str, name: str, folder: Path) -> subprocess.Popen[str]:
-    (folder / "hanging.py").write_text(HANGS)
-    return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT.replace("NAME", repr(name)) + body],
-        env={
-            **os.environ,
-            "PYTHONPATH": f"{folder}{os.pathsep}{os.getcwd()}",
-            "JAX_PLATFORMS": "cpu",
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[str, str], subprocess.Popen[str]]]:
+    """Starts `SCRIPT` and a body, with games of a name; what is still there afterwards is killed."""
+    (tmp_path / "hanging.py").write_text(HANGS)
+    path = f"{tmp_path}{os.pathsep}{os.getcwd()}"
+    children: list[subprocess.Popen[str]] = []
+
+    def child(body: str, name: str) -> subprocess.Popen[str]:
+        children.append(
+            subprocess.Popen(
+                [sys.executable, "-c", SCRIPT.replace("NAME", repr(name)) + body],
+                env={**os.environ, "PYTHONPATH": path, "JAX_PLATFORMS": "cpu"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        return children[-1]
+
+    yield child
+    for one in children:
+        one.kill()
+        one.wait()
 
 
 needed = pytest.mark.skipif(jax.default_backend() != "cpu", reason="only on CPUs")
 
 
 @needed
-def test_every_interrupt_is_raised_once_and_leaves_games_as_they_were(tmp_path: Path) -> None:
+def test_every_interrupt_is_raised_once_and_leaves_games_as_they_were(start: Any) -> None:
     body = """
 def play():
     state, total = first, 0.0
@@ -77,12 +89,12 @@ for i in range(25):
 time.sleep(0.2)
 print(caught, play() == expected, env.unwrapped.pool.restarts)
 """
-    out, errors = start(body, "gym:CartPole-v1?workers=1", tmp_path).communicate(timeout=120)
+    out, errors = start(body, "gym:CartPole-v1?workers=1").communicate(timeout=120)
     assert out.split() == ["25", "True", "0"], errors
     assert "ignored" not in errors
 
 
-def test_the_second_interrupt_is_raised_inside(tmp_path: Path) -> None:
+def test_the_second_interrupt_is_raised_inside(start: Any) -> None:
     body = """
 from envs.host import interrupts
 @interrupts.may_end
@@ -114,16 +126,16 @@ call(20.0)
 time.sleep(0.2)
 print(*said)
 """
-    out, errors = start(body, "gym:CartPole-v1?workers=1", tmp_path).communicate(timeout=120)
+    out, errors = start(body, "gym:CartPole-v1?workers=1").communicate(timeout=120)
     assert out.split() == ["whole", "nothing", "whole", "after", "ended", "nothing"], errors
 
 
-def test_a_game_that_hangs_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+def test_a_game_that_hangs_ends_with_a_parent_that_is_killed(start: Any) -> None:
     body = """
 print(env.unwrapped.pool.processes[0].pid, flush=True)
 jax.block_until_ready(step(key, first, nothing + 1, params))
 """
-    parent = start(body, "gym:hanging:Hangs-v0?workers=1", tmp_path)
+    parent = start(body, "gym:hanging:Hangs-v0?workers=1")
     assert parent.stdout is not None
     worker = int(parent.stdout.readline())
     time.sleep(1.0)
