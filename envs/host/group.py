@@ -98,11 +98,15 @@ class Group:
         self.lost = np.zeros(size, bool)
         self.bank, self.waiting = 0, False
         self._episode = np.zeros(size, np.int32)
+        self.sharing: list[bool] = []
+
+    def make(self) -> None:
+        """Has the workers make the games; a worker that is lost meanwhile has to know the group."""
         for index in range(len(self.parts)):
             self.make_games(index)
-        pool.finish(number, self._patience())
-        pool.raise_error(number)
-        self.sharing = pool.sharing(number, len(self.parts))
+        self.pool.finish(self.number, self._patience())
+        self.pool.raise_error(self.number)
+        self.sharing = self.pool.sharing(self.number, len(self.parts))
 
     def make_games(self, index: int) -> None:
         """Has a worker make its part of the games; again after it was restarted."""

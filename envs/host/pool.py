@@ -119,6 +119,11 @@ class Pool:
         number = next(self._numbers)
         group = Group(self, number, size)
         self.groups[number] = group
+        try:
+            group.make()
+        except BaseException:
+            del self.groups[number]
+            raise
         return group
 
     def drop(self, group: Group) -> None:

@@ -123,6 +123,25 @@ def test_bad_options_and_actions_are_told(pool):
     play(group, 3)
 
 
+def test_a_worker_lost_while_games_are_made_has_them_made_again(monkeypatch):
+    pool = Pool("gymnasium", "gym:CartPole-v1", {}, workers=2)
+    finish = pool.finish
+
+    def killed(*arguments, **options):
+        monkeypatch.setattr(pool, "finish", finish)
+        os.kill(pool.processes[0].pid, signal.SIGKILL)
+        return finish(*arguments, **options)
+
+    monkeypatch.setattr(pool, "finish", killed)
+    with pytest.warns(UserWarning, match="restarting it"):
+        group = pool.group(4)
+    group.reset(BASE[:4])
+    for _ in range(3):
+        group.send(np.ones(4, int))
+        assert not group.recv().lost.any()
+    pool.close()
+
+
 def test_closed_pools_say_so():
     pool = Pool("gymnasium", "gym:CartPole-v1", {}, workers=1)
     group = pool.group(2)
