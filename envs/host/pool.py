@@ -122,7 +122,7 @@ class Pool:
         try:
             group.make()
         except BaseException:
-            del self.groups[number]
+            self.groups.pop(number, None)  # the pool may have been closed by then
             raise
         return group
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from typing import Any
 
 
 class RunError(Exception):
@@ -19,6 +20,13 @@ class RunError(Exception):
 
 class Interrupted(RunError):
     """A run that was asked to stop (SIGTERM, SIGINT) and saved itself first."""
+
+
+def require(options: Any, *checked: tuple[str, bool, str]) -> None:
+    """Raises `RunError` for the first of `(field, whether it is right, what would be)` that is not."""
+    for name, ok, expected in checked:
+        if not ok:
+            raise RunError(f"{name}={getattr(options, name)!r}: {expected}")
 
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

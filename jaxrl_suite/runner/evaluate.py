@@ -14,7 +14,7 @@ from rich.table import Table
 
 from jaxrl_suite.experiment import Experiment, Spec
 from jaxrl_suite.runner import finish, saved, segment, stats, transfer
-from jaxrl_suite.runner.errors import RunError
+from jaxrl_suite.runner.errors import RunError, require
 
 _TESTING = 0x74657374  # separates these episodes' keys from training keys
 
@@ -40,13 +40,12 @@ class EvalOptions:
 
     def check(self) -> None:
         """Raises `RunError` naming the first option with an unusable value."""
-        for name, ok, expected in (
+        require(
+            self,
             ("episodes", self.episodes is None or self.episodes >= 1, "1 or more"),
             ("episode_seed", 0 <= self.episode_seed < 2**32, "0 or more, and below 2**32"),
             ("json", self.json is None or not self.json.is_dir(), "a file, not a folder"),
-        ):
-            if not ok:
-                raise RunError(f"{name}={getattr(self, name)!r}: {expected}")
+        )
 
 
 def evaluate(

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
-from jaxrl_suite.runner.errors import RunError
+from jaxrl_suite.runner.errors import require
 
 MOST_SEEDS = 2**20  # each has a row of every log line, a folder of events, a state
 
@@ -63,7 +63,8 @@ class Options:
 
     def check(self) -> None:
         """Raises `RunError` naming the first option with an unusable value."""
-        for name, ok, expected in (
+        require(
+            self,
             ("seeds", 1 <= self.seeds <= MOST_SEEDS, f"1 or more, and at most {MOST_SEEDS}"),
             ("seed", 0 <= self.seed <= 2**32 - self.seeds, "0 or more, and below 2**32"),
             ("log_every", self.log_every is None or self.log_every >= 1, "1 or more updates"),
@@ -79,9 +80,7 @@ class Options:
                 "0 or more, and below --processes",
             ),
             ("patience", self.patience >= 1, "1 or more seconds"),
-        ):
-            if not ok:
-                raise RunError(f"{name}={getattr(self, name)!r}: {expected}")
+        )
 
 
 def default_log_every(num_updates: int) -> int:

@@ -27,7 +27,7 @@ from envs import screen as screens
 from jaxrl_suite.evaluation import Moment
 from jaxrl_suite.experiment import Spec
 from jaxrl_suite.runner import video
-from jaxrl_suite.runner.errors import RunError
+from jaxrl_suite.runner.errors import RunError, require
 from jaxrl_suite.runner.saved import load
 
 _WATCHING = 0x776174  # separates these episodes' keys from training keys
@@ -58,14 +58,13 @@ class WatchOptions:
 
     def check(self) -> None:
         """Raises `RunError` naming the first option with an unusable value."""
-        for name, ok, expected in (
+        require(
+            self,
             ("episodes", self.episodes >= 1, "1 or more"),
             ("fps", self.fps >= 0, "0 (as fast as it goes) or more"),
             ("max_steps", self.max_steps is None or self.max_steps >= 1, "1 or more"),
             ("gif", self.gif is None or self.gif.suffix == ".gif", "a file name that ends in .gif"),
-        ):
-            if not ok:
-                raise RunError(f"{name}={getattr(self, name)!r}: {expected}")
+        )
 
 
 def watch(

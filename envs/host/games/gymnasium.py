@@ -181,9 +181,8 @@ class GymnasiumGame:
         self.env, self.rows = env, rows
         action = env.action_space
         self.start = int(action.start) if isinstance(action, spaces.Discrete) else None
-        nle = sys.modules.get(
-            "nle.env.base"
-        )  # NLE's classes, MiniHack's too, ignore `reset(seed=)`
+        # NLE's classes, MiniHack's too, ignore `reset(seed=)`; what is one has imported the module
+        nle = sys.modules.get("nle.env.base")
         self.nethack = env.unwrapped.nethack if nle and isinstance(env.unwrapped, nle.NLE) else None
 
     def reset(self, seeds: Seeds) -> None:
