@@ -33,6 +33,7 @@ Sharing = tuple[bool, str | None]  # whether games share pages; why not, althoug
 
 _LOOK_SECONDS = 2.0  # how often a worker looks whether its parent is still there
 _IDLE_MILLISECONDS = 0  # spares are started as soon as no command is waiting
+_AWAKE_SECONDS = 3e-4  # waking a sleeping process takes as long as several games' steps
 
 
 class Worker:
@@ -45,6 +46,9 @@ class Worker:
         self.pages: tuple[SharedPages | None, str | None] | None = None
         self.viewer: Viewer | None = None
         self.alarm = 0.0
+        self.poll = select.poll()
+        self.poll.register(channel, select.POLLIN)
+        self.soon = False
 
     def describe(self, kind: str, name: str, options: dict[str, Any], alarm: float) -> Any:
         """Loads the family of games; what the parent must know of it."""
@@ -124,14 +128,23 @@ class Worker:
 
     def idle(self) -> None:
         """Starts spares until a command arrives."""
-        poll = select.poll()
-        poll.register(self.channel, select.POLLIN)
         if self.channel.pending():
             return
         for roster, _ in list(self.groups.values()):
-            while not poll.poll(_IDLE_MILLISECONDS):
+            while not self.poll.poll(_IDLE_MILLISECONDS):
                 if not roster.prepare():
                     break
+
+    def stay_awake(self) -> None:
+        """Looks for a command for a moment, without sleeping, if the last one came as soon as that."""
+        start = time.perf_counter()
+        patience = _AWAKE_SECONDS if self.soon else 0.0
+        while not self.channel.pending() and not self.poll.poll(0):
+            if time.perf_counter() - start > patience:
+                self.poll.poll()
+                break
+            os.sched_yield()  # whoever computes the actions may need this core
+        self.soon = time.perf_counter() - start < _AWAKE_SECONDS
 
     def serve(self) -> None:
         """Answers commands until the parent goes."""
@@ -139,6 +152,7 @@ class Worker:
             # a reset that fails ahead of time fails again when its turn comes, and is told then
             with contextlib.suppress(GameFailed):
                 self.idle()
+            self.stay_awake()
             try:
                 kind, value = self.channel.receive()
             except EOFError:
