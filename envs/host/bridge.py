@@ -277,8 +277,7 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
         time = int(state.time)
         if time > len(state.log):
             raise NotImplementedError(f"{self.name} is shown up to step {len(state.log)}")
-        with self.pool.lock:
-            return self.pool.show(state.base, int(state.episode), state.log[:time])
+        return self.pool.show(state.base, int(state.episode), state.log[:time])
 
 
 def _unpacked(packed: jax.Array) -> dict[str, jax.Array]:

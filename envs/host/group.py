@@ -16,8 +16,10 @@ NumPy array's memory after `jnp.asarray` and `device_put`.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -29,6 +31,19 @@ if TYPE_CHECKING:
     from envs.host.pool import Pool
 
 _ATTEMPTS = 3  # of workers at starting games, before giving up
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def locked(method: _Method) -> _Method:
+    """Lets one thread at a time talk to the workers: answers come in the order of the questions."""
+
+    @functools.wraps(method)
+    def call(self: Any, *arguments: Any, **named: Any) -> Any:
+        with self.lock:
+            return method(self, *arguments, **named)
+
+    return call  # type: ignore[return-value]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,6 +106,7 @@ class Group:
 
     def __init__(self, pool: Pool, number: int, size: int):
         self.pool, self.number, self.size = pool, number, size
+        self.lock = pool.lock
         self.block = Block.create(layout(size, pool.description))
         self.arrays = self.block.arrays
         bounds = np.linspace(0, size, min(len(pool.processes), size) + 1).astype(int)
@@ -100,6 +116,7 @@ class Group:
         self._episode = np.zeros(size, np.int32)
         self.sharing: list[bool] = []
 
+    @locked
     def make(self) -> None:
         """Has the workers make the games; a worker that is lost meanwhile has to know the group."""
         for index in range(len(self.parts)):
@@ -128,6 +145,7 @@ class Group:
             fds=(self.block.fd,),
         )
 
+    @locked
     def reset(self, base: np.ndarray) -> Batch:
         """New episodes, number 0 of each environment.
 
@@ -139,6 +157,7 @@ class Group:
         self.arrays["time"][:] = 0
         return self._start("start")
 
+    @locked
     def replay(self, base: Any, episode: Any, time: Any, log: np.ndarray) -> Batch:
         """Brings games back to where others stood: their seeds, then their actions so far.
 
@@ -155,6 +174,7 @@ class Group:
         finally:
             block.close()
 
+    @locked
     def send(self, actions: np.ndarray) -> None:
         """Starts a step of all games.
 
@@ -180,6 +200,7 @@ class Group:
             if not self.lost[low]:
                 self.pool.processes[index].step(STEP, self.number, self.bank)
 
+    @locked
     def recv(self) -> Batch:
         """The step's results, waiting for them.
 

@@ -22,7 +22,7 @@ from typing import Any
 from envs.cores import usable_cores
 from envs.host.channel import ERROR, OK
 from envs.host.games import Description, MissingExtra
-from envs.host.group import Group
+from envs.host.group import Group, locked
 from envs.host.process import Process
 from envs.host.seeds import Contexts
 
@@ -54,7 +54,8 @@ class Pool:
       description: what the environment looks like.
       processes: the workers.
       restarts: workers that had to be replaced so far.
-      lock: held by whoever talks to the workers; the methods do not take it themselves.
+      lock: held by the thread that talks to the workers; the methods take it themselves, callers
+        take it around several that belong together.
 
     Raises:
       ValueError: for a name or an option's value that cannot be used.
@@ -108,6 +109,7 @@ class Pool:
             raise
         self.description: Description = self.processes[0].results[_POOL][0]
 
+    @locked
     def group(self, size: int) -> Group:
         """A batch of `size` games; it has to be reset first.
 
@@ -126,6 +128,7 @@ class Pool:
             raise
         return group
 
+    @locked
     def drop(self, group: Group) -> None:
         """Ends a group's games and frees their memory."""
         if self.groups.pop(group.number, None) is None:
@@ -155,6 +158,7 @@ class Pool:
         if self.closed:
             raise HostError(f"{self.name}: this environment has been closed")
 
+    @locked
     def memory(self) -> list[dict[str, int]]:
         """Bytes of each worker: `rss`, `private` and `pss`."""
         for process in self.processes:
@@ -163,6 +167,7 @@ class Pool:
         self.raise_error(_POOL)
         return [process.results[_POOL] for process in self.processes]
 
+    @locked
     def show(self, base: Any, episode: int, actions: Any) -> dict[str, Any]:
         """What people see of an episode after so many actions.
 

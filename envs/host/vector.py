@@ -65,8 +65,7 @@ class VectorEnv(gymnasium.vector.VectorEnv):
         self.single_action_space = own
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        with self.pool.lock:
-            self.group = self.pool.group(num_envs)
+        self.group = self.pool.group(num_envs)
         self.closed = False
 
     def reset(

@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -28,11 +29,11 @@ def pool():
     made.close()
 
 
-def play(group, steps, seed=0):
+def play(group, steps, seed=0, actions=8):
     """Random play: `[steps, size]` rewards, ends, and a checksum of the observations."""
     rng, out = np.random.default_rng(seed), []
     for _ in range(steps):
-        group.send(rng.integers(8, size=group.size))
+        group.send(rng.integers(actions, size=group.size))
         batch = group.recv()
         total = sum(x.astype(np.int64).reshape(group.size, -1).sum(1) for x in
                     batch.observation.values())  # fmt: skip
@@ -139,6 +140,32 @@ def test_a_worker_lost_while_games_are_made_has_them_made_again(monkeypatch):
     for _ in range(3):
         group.send(np.ones(4, int))
         assert not group.recv().lost.any()
+    pool.close()
+
+
+def test_threads_may_share_a_pool():
+    pool = Pool("gymnasium", "gym:CartPole-v1", {}, workers=2)
+    group, stop, seen = pool.group(4), threading.Event(), []
+
+    def look():
+        while not stop.is_set():
+            seen.extend(pool.memory())
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        group.reset(BASE[:4])
+        alone = play(group, 300, seed=1, actions=2)
+        for size in (1, 2, 3):
+            other = pool.group(size)
+            other.reset(BASE[:size])
+            other.close()
+    finally:
+        stop.set()
+        thread.join(30)
+    group.reset(BASE[:4])
+    np.testing.assert_array_equal(alone, play(group, 300, seed=1, actions=2))
+    assert all(set(memory) == {"rss", "private", "pss"} for memory in seen) and len(seen) > 4
     pool.close()
 
 
