@@ -262,7 +262,8 @@ def main(argv: list[str] | None = None) -> None:
         "Error: largest difference over the largest value, output and gradients. The map shows the "
         "table behind `auto`, which none of the shapes above is part of; after `fft_tuning.tune` it "
         "goes by timings of the shape itself, made apart from those shown. "
-        "![where Fourier wins](map.png) ![the same network by both methods](curves.png)",
+        "![where Fourier wins](map.png)"
+        + (" ![the same network by both methods](curves.png)" if options.experiments else ""),
         data={"options": {"repeats": options.repeats}, "results": results},
         folder=folder,
     )

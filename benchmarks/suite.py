@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -80,6 +81,13 @@ def compared(name: str, folder: Path, committed: Path = _harness.COMMITTED) -> l
     ]
 
 
+def _section(page: Path, folder: Path) -> str:
+    """A benchmark's page as a part of the one on top of it: its pictures lie where it lies."""
+    where = page.parent.relative_to(folder).as_posix()
+    text = page.read_text().replace("# ", "## ", 1)
+    return re.sub(r"\]\((?!https?:)", f"]({where}/", text) if where != "." else text
+
+
 def main(argv: list[str] | None = None) -> int:
     """Runs them and writes the page. Returns 1 if one failed."""
     parser = argparse.ArgumentParser(prog="jaxrl bench", description=__doc__)
@@ -102,8 +110,9 @@ def main(argv: list[str] | None = None) -> int:
             continue
         print(f"    {time.perf_counter() - start:.0f} s", flush=True)
         rows += compared(name, options.out)
-        page = sorted(options.out.rglob(f"{name}.md"))
-        pages.append(page[0].read_text().replace("# ", "## ", 1) if page else "")
+        pages += [
+            _section(page, options.out) for page in sorted(options.out.rglob(f"{name}.md"))[:1]
+        ]
 
     rows.sort(key=lambda row: row[-1])
     shown = [

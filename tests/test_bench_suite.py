@@ -89,3 +89,13 @@ def test_every_benchmark_takes_a_folder(name, capsys):
     with pytest.raises(SystemExit):
         importlib.import_module(f"benchmarks.{name}").main(arguments)
     assert "--out" in capsys.readouterr().out
+
+
+def test_a_page_in_a_folder_keeps_its_pictures(tmp_path):
+    (tmp_path / "fft").mkdir()
+    page = tmp_path / "fft" / "fft.md"
+    page.write_text("# One\n\n![map](map.png) [jax](https://jax.dev)\n")
+    part = suite._section(page, tmp_path)
+    assert part == "## One\n\n![map](fft/map.png) [jax](https://jax.dev)\n"
+    page.rename(tmp_path / "fft.md")
+    assert "![map](map.png)" in suite._section(tmp_path / "fft.md", tmp_path)
