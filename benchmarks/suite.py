@@ -18,7 +18,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ QUICK = {
     "nethack_pool": "--games 64 --repeats 1",
     "nethack_training": "--games 64 --repeats 1",
 }
+PEERS = {"ppo": "rejax_python", "nethack_pool": "pufferlib_python"}  # interpreters that have them
 RATIOS = ("ratio", "ratios", "of_alone")  # under these names a spread tells how fast, relative
 LABELS = ("level", "dim", "shape")  # by these an item of a list is known
 WORSE = 0.8  # of what is committed
@@ -88,6 +89,27 @@ def _section(page: Path, folder: Path) -> str:
     return re.sub(r"\]\((?!https?:)", f"]({where}/", text) if where != "." else text
 
 
+def page(
+    names: Iterable[str], folder: Path, committed: Path = _harness.COMMITTED
+) -> tuple[str, list[str]]:
+    """The page on top of what benchmarks left in `folder`; lines about the ratios that differ most."""
+    rows = sorted(
+        (row for name in names for row in compared(name, folder, committed)),
+        key=lambda row: row[-1],
+    )
+    shown = [
+        [what, _harness.show_ratio(now), _harness.show_ratio(then), f"{change:.2f}"]
+        for what, now, then, change in rows
+    ]
+    worse = sum(row[-1] < WORSE for row in rows)
+    said = f"{worse} of {len(rows)} ratios are below {WORSE} of what is committed."
+    header = ["ratio", "now (min to max)", "committed", "now / committed"]
+    found = [sorted(folder.rglob(f"{name}.md"))[:1] for name in names]
+    parts = [_section(path, folder) for paths in found for path in paths]
+    text = "\n".join(["# Benchmarks", "", said, "", _harness.table(header, shown), "", *parts])
+    return text, [*(" | ".join(row) for row in shown[: max(5, worse)]), said]
+
+
 def main(argv: list[str] | None = None) -> int:
     """Runs them and writes the page. Returns 1 if one failed."""
     parser = argparse.ArgumentParser(prog="jaxrl bench", description=__doc__)
@@ -95,13 +117,18 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--all", action="store_true", help="all of them, as without it")
     parser.add_argument("--only", nargs="+", default=list(QUICK), choices=QUICK)
     parser.add_argument("--out", type=Path, default=Path("runs/bench"))
+    for name, option in PEERS.items():
+        parser.add_argument(f"--{option.replace('_', '-')}", help=f"as of `jaxrl bench {name}`")
     options = parser.parse_args(argv)
     options.out.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "JAXRL_BENCH_RESULTS": str(options.out.resolve())}
 
-    failed, pages, rows = [], [], []
+    failed = []
     for at, name in enumerate(options.only):
         arguments = QUICK[name].split() if options.quick else []
+        peer = PEERS.get(name)
+        if peer and getattr(options, peer):
+            arguments += [f"--{peer.replace('_', '-')}", getattr(options, peer)]
         print(f"[{at + 1}/{len(options.only)}] {name} {' '.join(arguments)}", flush=True)
         start = time.perf_counter()
         command = [sys.executable, "-m", f"benchmarks.{name}", *arguments]
@@ -109,32 +136,12 @@ def main(argv: list[str] | None = None) -> int:
             failed.append(name)
             continue
         print(f"    {time.perf_counter() - start:.0f} s", flush=True)
-        rows += compared(name, options.out)
-        pages += [
-            _section(page, options.out) for page in sorted(options.out.rglob(f"{name}.md"))[:1]
-        ]
-
-    rows.sort(key=lambda row: row[-1])
-    shown = [
-        [what, _harness.show_ratio(now), _harness.show_ratio(then), f"{change:.2f}"]
-        for what, now, then, change in rows
-    ]
-    worse = [row for row in rows if row[-1] < WORSE]
-    header = ["ratio", "now (min to max)", "committed", "now / committed"]
-    text = [
-        "# Benchmarks",
-        "",
-        f"{len(worse)} of {len(rows)} ratios are below {WORSE} of what is committed."
-        + (f" Failed: {', '.join(failed)}." if failed else ""),
-        "",
-        _harness.table(header, shown),
-        "",
-        *pages,
-    ]
-    (options.out / "report.md").write_text("\n".join(text))
-    for row in shown[: max(5, len(worse))]:
-        print(" | ".join(row))
-    print(f"{text[2]} Wrote {options.out / 'report.md'}")
+    text, worst = page([name for name in options.only if name not in failed], options.out)
+    if failed:
+        text = text.replace("\n", f"\n\nFailed: {', '.join(failed)}.\n", 1)
+    (options.out / "report.md").write_text(text)
+    print("\n".join(worst))
+    print(f"Wrote {options.out / 'report.md'}")
     return 1 if failed else 0
 
 
