@@ -111,6 +111,7 @@ def pooled(pool: Pool, games: int, actions: int) -> Callable[[int], Any]:
 def jitted(env: Any, params: Any, games: int, actions: int) -> Callable[[int], Any]:
     """The whole rollout one jitted scan, observations consumed."""
     _, first = jax.vmap(env.reset, (0, None))(jax.random.split(jax.random.key(0), games), params)
+    jax.block_until_ready(first)  # the clock of the start and a look at the memory come after it
     holder = {"state": first, "key": jax.random.key(1)}
 
     def rollout(state: Any, key: jax.Array, steps: int) -> Any:

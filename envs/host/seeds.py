@@ -34,6 +34,10 @@ class Contexts:
     number: int | None = None
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if self.number is not None and self.number < 1:
+            raise ValueError(f"num_contexts={self.number!r}: at least 1, or None for all levels")
+
 
 def mix(value: int) -> int:
     """splitmix64's output function, a bijection of 64 bits."""

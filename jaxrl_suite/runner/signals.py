@@ -37,7 +37,8 @@ def watch() -> Iterator[StopRequest]:
     def handler(number: int, frame: FrameType | None) -> None:
         del frame
         request.signal = number
-        signal.signal(number, signal.SIG_DFL)
+        for either in previous:
+            signal.signal(either, signal.SIG_DFL)
 
     previous = {s: signal.signal(s, handler) for s in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -163,3 +163,13 @@ def test_what_a_segment_raises_is_raised():
 
     with pytest.raises(ValueError, match="of its own"):
         segment.finished(wrong, 1.0)
+
+
+def test_a_second_signal_of_either_kind_ends_the_process():
+    before = signal.getsignal(signal.SIGTERM)
+    with signals.watch() as request:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert request.signal == signal.SIGINT
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) is before

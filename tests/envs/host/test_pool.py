@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from envs.host.pool import HostError, Pool
+from envs.host.seeds import Contexts
 from envs.host.shared_buffers import OutOfSharedMemory
 
 NAME = "NetHackScore-v0"
@@ -237,3 +238,9 @@ def test_workers_end_with_their_parent(kill):
     while Path(folder).exists() and time.monotonic() < limit:
         time.sleep(0.02)
     assert not Path(folder).exists()
+
+
+@pytest.mark.parametrize("number", [0, -3])
+def test_numbers_of_contexts_are_checked(number):
+    with pytest.raises(ValueError, match=f"num_contexts={number}: at least 1"):
+        Contexts(number)
