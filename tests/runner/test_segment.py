@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 import signal
 import threading
 
@@ -17,7 +18,7 @@ from jax.experimental import io_callback
 from walks import walk
 
 from jaxrl_suite.experiment import Mean
-from jaxrl_suite.runner import segment
+from jaxrl_suite.runner import segment, signals
 
 
 @functools.cache
