@@ -140,8 +140,9 @@ def sweep(
     for config in configs.values():
         spec.build(config)  # every cell is checked before anything is written
     host = hosts.current(options)
-    if arguments is not None and not options.resume:
-        host.together(functools.partial(sweep_file.write, options.out, spec, arguments))
+    if arguments is not None:
+        resume = options.resume
+        host.together(functools.partial(sweep_file.write, options.out, spec, arguments, resume))
     places = {label: options.out / "cells" / as_name(label) for label in configs}
     programs = groups(spec, configs, max(1, MOST_ROWS // options.seeds))
     begun, trained = time.monotonic(), 0

@@ -16,13 +16,15 @@ from jaxrl_suite.runner.errors import RunError
 NAME = "sweep.yaml"
 
 
-def write(out: Path, spec: Spec, arguments: Sequence[str]) -> None:
-    """Writes down what the sweep was started with.
+def write(out: Path, spec: Spec, arguments: Sequence[str], resume: bool = False) -> None:
+    """Writes down what the sweep was started with; when it is resumed, only if that is not there yet.
 
     Raises:
-      RunError: when the folder holds something already.
+      RunError: when the folder holds something already and the sweep is not resumed.
     """
-    if out.exists() and any(out.iterdir()):
+    if resume and (out / NAME).exists():
+        return
+    if not resume and out.exists() and any(out.iterdir()):
         raise RunError(f"out={str(out)!r}: the folder is not empty; choose a new one")
     out.mkdir(parents=True, exist_ok=True)
     stored = {"experiment": spec.name, "arguments": list(arguments)}

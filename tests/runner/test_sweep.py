@@ -322,3 +322,13 @@ def test_the_games_of_a_sweep_live_as_long_as_its_programs():
     gc.collect()
     evaluated = program.evaluate(states, 2)
     assert np.asarray(evaluated.present).all()
+
+
+def test_a_sweep_begun_with_resume_can_be_resumed(tmp_path):
+    """`--resume` from the first command on, as batch systems' scripts have it."""
+    out = tmp_path / "out"
+    grid = ["--grid", "learning_rate=0.05,0.2"]
+    assert jaxrl("sweep", "walk", *grid, "--out", out, *COMMON, "--resume") == 0
+    stored = (out / sweep_file.NAME).read_text()
+    assert jaxrl("sweep", "walk", "--out", out, "--resume") == 0
+    assert (out / sweep_file.NAME).read_text() == stored
