@@ -18,7 +18,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,7 @@ def _section(page: Path, folder: Path) -> str:
 
 
 def page(
-    names: Iterable[str], folder: Path, committed: Path = _harness.COMMITTED
+    names: Sequence[str], folder: Path, committed: Path = _harness.COMMITTED
 ) -> tuple[str, list[str]]:
     """The page on top of what benchmarks left in `folder`; lines about the ratios that differ most."""
     rows = sorted(
