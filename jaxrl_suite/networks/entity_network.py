@@ -151,9 +151,9 @@ def _writing(module: nn.Module, slots: int, d: int) -> Writing:
     square = {name: module.param(name, _normal, (d, d)) for name in ("u", "v", "w")}
     return Writing(
         **square,
-        bias=module.param("bias", nn.initializers.zeros, (d,)),
+        bias=module.param("bias", _normal, (d,)),
         slope=module.param("slope", nn.initializers.ones, (d,)),
-        gate=module.param("gate", nn.initializers.zeros, (slots,)),
+        gate=module.param("gate", _normal, (slots,)),
     )
 
 
@@ -201,13 +201,12 @@ class EntityNetwork(nn.Module):
             raise ValueError(f"tied={self.tied!r}: {m} words, one a slot")
         table = self.param("embedding", _normal, (self.words, d))
         table = table * (jnp.arange(self.words) > 0)[:, None]  # padding is zero and stays zero
-        masks = [
-            self.param(f"{name}_mask", nn.initializers.ones, (length, d))
-            for name, length in (
-                ("sentence", self.sentence_words),
-                ("question", self.question_words),
-            )
-        ]
+        # sentences' masks begin at random, as in the authors' code: with ones the order of a
+        # sentence's words is learnt last, and "A is north of B" is "B is north of A"
+        masks = (
+            self.param("sentence_mask", _normal, (self.sentence_words, d)),
+            self.param("question_mask", nn.initializers.ones, (self.question_words, d)),
+        )
         if self.tied is None:
             keys = self.param("keys", _normal, (m, d))
         else:

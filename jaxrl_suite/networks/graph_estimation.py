@@ -19,13 +19,18 @@ import scipy.sparse
 from jaxrl_suite.networks.spectral_graph import eigenvectors
 
 
-def distances(features: np.ndarray) -> np.ndarray:
-    """Squared Euclidean distances `[N, N]` between the rows of `[N, M]`."""
+def distances(features: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
+    """Squared Euclidean distances `[N, K]` from the rows of `[N, M]` to `[K, M]`'s or each other's.
+
+    By products: differences `[N, K, M]` would be gigabytes on large graphs.
+    """
     features = np.asarray(features, np.float64)
-    squares = np.sum(features**2, 1)
-    found = squares[:, None] + squares[None] - 2 * features @ features.T
-    np.fill_diagonal(found, 0)
-    return np.maximum(found, 0)
+    others = features if (alone := others is None) else np.asarray(others, np.float64)
+    squares = np.sum(features**2, 1)[:, None] + np.sum(others**2, 1)
+    found = np.maximum(squares - 2 * features @ others.T, 0)
+    if alone:
+        np.fill_diagonal(found, 0)
+    return found
 
 
 def gaussian(d: np.ndarray, rank: float = 0.01, local: bool = False) -> np.ndarray:
@@ -137,7 +142,7 @@ def clusters(weights: np.ndarray, number: int, most: int, seed: int = 0) -> np.n
     for _ in range(2):
         centres = rows[rng.choice(n, number, replace=False)]
         for _ in range(100):
-            d = np.sum((rows[:, None] - centres[None]) ** 2, -1)
+            d = distances(rows, centres)
             labels = _with_room(d, most)
             moved = np.stack(
                 [
@@ -188,7 +193,7 @@ def pooling(
     member = member[:, member.any(0)]
     rows = eigenvectors(weights, number)[1]
     centres = np.stack([rows[m].mean(0) for m in member.T])
-    anchors = np.argmin(np.sum((rows[:, None] - centres[None]) ** 2, -1), 0)
+    anchors = np.argmin(distances(rows, centres), 0)
     near = weights[anchors].copy()
     near[np.arange(len(anchors)), anchors] = np.inf  # a pool holds its own anchor
     pools = np.argsort(-near, 1, kind="stable")[:, :size]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -208,6 +210,16 @@ def test_clusters_are_the_components_and_not_too_large():
     assert np.bincount(ge.clusters(random_graph(20), 5, 4)).max() == 4
     with pytest.raises(ValueError, match="most=4"):
         ge.clusters(w, 4, 4)
+
+
+def test_clustering_a_large_graph_takes_no_memory_of_its_size_cubed():
+    weights = np.exp(-ge.distances(np.random.default_rng(0).normal(size=(400, 2))))
+    tracemalloc.start()
+    labels = ge.clusters(weights, 100, 8)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(np.unique(labels)) > 50
+    assert peak < 16 * weights.nbytes  # differences of all rows to all centres are 25 times that
 
 
 def test_pools_are_neighbourhoods_and_cover_most_of_the_grid():
