@@ -47,6 +47,9 @@ class Config:
       pool: linear memories only: also show the output the lengths of pairs of units.
       penalty: weight of |V^T V - I|^2 in the loss ("orthogonal" and "identity" only).
       input_scale: of the initial input weights of linear memories.
+      forget_bias: LSTM only: what its forget gates' biases begin with; None draws each as
+        log U(1, delay), for memories from one step to the whole delay (Tallec and Ollivier, 2018,
+        section 2), and begins the input gates' with the opposite.
       num_updates: of the run.
       steps: gradient steps of an update.
       batch_size: sequences of a gradient step.
@@ -64,6 +67,7 @@ class Config:
     pool: bool = False
     penalty: float = 0.0
     input_scale: float = 1.0
+    forget_bias: float | None = 0.0
     num_updates: int = 200
     steps: int = 50
     batch_size: int = 32
@@ -96,6 +100,20 @@ class Network(nn.Module):
         return nn.Dense(self.outputs)(h)
 
 
+def remembering(params: Any, config: Config, key: jax.Array) -> Any:
+    """Biases of an LSTM's gates as `forget_bias` says."""
+    cell = params["params"]["memory"]["Scan_Step_0"]["OptimizedLSTMCell_0"]
+    if config.forget_bias is not None:
+        forget = jnp.full(config.features, config.forget_bias)
+        opposite = cell["hi"]["bias"]
+    else:
+        longest = max(config.delay - 1.0, 1.0)
+        forget = jnp.log(jax.random.uniform(key, (config.features,), minval=1.0, maxval=longest))
+        opposite = -forget
+    cell["hf"]["bias"], cell["hi"]["bias"] = forget, opposite
+    return params
+
+
 def check(config: Config) -> None:
     """Refuses settings that cannot work.
 
@@ -115,6 +133,10 @@ def check(config: Config) -> None:
         raise ConfigError("vary", config.vary, "the copy task's alone")
     if config.pool and (config.core not in KINDS or config.features % 2):
         raise ConfigError("pool", config.pool, "a linear memory of an even number of features")
+    if config.core != "lstm" and config.forget_bias != Config.forget_bias:
+        raise ConfigError("forget_bias", config.forget_bias, "that of core='lstm' alone")
+    if config.forget_bias is not None:
+        checks.finite(config, "forget_bias")
     free = config.core in ("orthogonal", "identity")
     if known(config.penalty) and config.penalty and not free:
         raise ConfigError("penalty", config.penalty, "0, or a core 'orthogonal' or 'identity'")
@@ -165,8 +187,12 @@ def build(config: Config) -> Experiment:
         def rate(count: jax.Array) -> jax.Array:
             return config.learning_rate * (1.0 - count / total)
 
+    def init(key: jax.Array) -> Any:
+        params = network.init(key, draw(key, 1).x)
+        return remembering(params, config, key) if config.core == "lstm" else params
+
     return supervised.make(
-        lambda key: network.init(key, draw(key, 1).x),
+        init,
         loss,
         lambda key, count: draw(key, config.batch_size),
         optax.chain(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import jax
 import numpy as np
 import pytest
 
@@ -63,6 +64,7 @@ def test_fft_conv_learns_the_same_by_both_methods(tmp_path):
         ("orthogonal", "copy", {"penalty": 0.1, "vary": True}),
         ("cayley", "addition", {"pool": True}),
         ("lstm", "copy", {}),
+        ("lstm", "addition", {"forget_bias": None}),
     ],
 )
 def test_long_memory_runs(tmp_path, core, task, more):
@@ -71,6 +73,22 @@ def test_long_memory_runs(tmp_path, core, task, more):
     learns(curves)
     assert "eval/relative_loss" in curves.metrics
     assert ("recalled" in curves.metrics) == (task == "copy")
+
+
+@pytest.mark.parametrize("bias", [2.5, None])
+def test_an_lstm_begins_remembering(bias):
+    config = dataclasses.replace(TINY_MEMORY, core="lstm", features=200, delay=60, forget_bias=bias)
+    params = long_memory.build(config).init(jax.random.key(0)).params
+    cell = params["params"]["memory"]["Scan_Step_0"]["OptimizedLSTMCell_0"]
+    forget, put = (np.asarray(cell[gate]["bias"]) for gate in ("hf", "hi"))
+    if bias is None:  # gates that keep 1 - 1 / t of what there is, t from 1 to the delay
+        kept = 1 / (1 + np.exp(-forget))
+        assert 0.5 <= kept.min() < 0.6
+        assert 0.96 < kept.max() < 59 / 60
+        np.testing.assert_array_equal(put, -forget)
+    else:
+        np.testing.assert_array_equal(forget, 2.5)
+        np.testing.assert_array_equal(put, 0)
 
 
 @pytest.mark.parametrize(
@@ -176,6 +194,13 @@ def test_seeds_do_not_depend_on_those_beside_them(tmp_path):
         (long_memory.EXPERIMENT, TINY_MEMORY, {"task": "addition", "vary": True}, "vary"),
         (long_memory.EXPERIMENT, TINY_MEMORY, {"penalty": -1.0}, "penalty"),
         (long_memory.EXPERIMENT, TINY_MEMORY, {"decay": 2.0}, "decay"),
+        (long_memory.EXPERIMENT, TINY_MEMORY, {"forget_bias": 1.0}, "forget_bias"),
+        (
+            long_memory.EXPERIMENT,
+            TINY_MEMORY,
+            {"core": "lstm", "forget_bias": float("inf")},
+            "forget_bias",
+        ),
         (long_memory.EXPERIMENT, TINY_MEMORY, {"max_grad_norm": 0.0}, "max_grad_norm"),
         (long_memory.EXPERIMENT, TINY_MEMORY, {"input_scale": float("nan")}, "input_scale"),
         (entnet.EXPERIMENT, TINY_READER, {"data": "cbt"}, "data"),
