@@ -45,7 +45,7 @@ BASE = entnet.Config(
 # questions, a batch of few stories learns them by heart
 SETTINGS: dict[int, dict[str, Any]] = {
     2: {"train_sentences": 30},
-    3: {"train_sentences": 40, "most_sentences": 100},
+    3: {"train_sentences": 40, "most_sentences": 150},
     5: {"train_sentences": 40},
     7: {"train_sentences": 16},
     8: {"train_sentences": 16},

@@ -110,8 +110,11 @@ def without_reuse(size: tuple[int, ...]) -> Candidate:
 
 
 def milliseconds(candidates: dict[str, Candidate], repeats: int) -> dict[str, list[float]]:
-    """Times of each candidate, in turns."""
-    found = _harness.interleave(candidates, repeats)
+    """Times of each candidate, in turns; of quick ones more, since their timings differ most."""
+    trial = _harness.interleave(candidates, 1)
+    slowest = max(max(times) for times in trial.values())
+    turns = min(max(repeats, int(fft_tuning.SECONDS / slowest)), fft_tuning.MOST * repeats)
+    found = _harness.interleave(candidates, turns)
     return {name: [1e3 * t for t in times] for name, times in found.items()}
 
 
@@ -256,7 +259,8 @@ def main(argv: list[str] | None = None) -> None:
             "error",
         ],
         rows=[_row(r) for r in results],
-        notes=f"Median of {options.repeats} interleaved repeats, float32. Ratios are direct / Fourier, "
+        notes=f"Median of {options.repeats} interleaved repeats (up to {fft_tuning.MOST} times as many "
+        "of quick ones), float32. Ratios are direct / Fourier, "
         "within a repeat; a training step is the output and both gradients. Reuse: the same passes as "
         "three programs, which transform everything they need themselves (nine batches, not six). "
         "Error: largest difference over the largest value, output and gradients. The map shows the "

@@ -40,7 +40,7 @@ class Config:
       task: of bAbI, 1 to 20.
       folder: bAbI's files (`qa1_..._train.txt`, ...); None generates stories.
       questions: generated training questions; a tenth is kept for validation.
-      most_sentences: a bAbI story keeps its last ones.
+      most_sentences: what is told this long before a bAbI question is left out.
       train_sentences: bAbI stories end after as many in training, so that the few longest do not set
         the pace; None trains on whole stories. Validation and test always read whole ones.
       longest: statements of a world story.
@@ -229,7 +229,7 @@ def on_babi(config: Config) -> Experiment:
             raise ConfigError("train_sentences", config.train_sentences, right)
         short = sizes._replace(sentences=min(config.train_sentences, sizes.sentences))
     data, kept, test_data = (
-        jax.tree.map(jnp.asarray, babi.arrays(part, vocabulary, size))
+        jax.tree.map(jnp.asarray, babi.arrays(babi.windows(part, size.sentences), vocabulary, size))
         for part, size in ((learnt, short), (whole[:cut], sizes), (test, sizes))
     )
     missing = [word for word in config.tied if word.lower() not in vocabulary]

@@ -123,6 +123,30 @@ def beginnings(stories: Iterable[Story], sentences: int) -> list[Story]:
     return begun
 
 
+def windows(stories: Iterable[Story], sentences: int) -> list[Story]:
+    """Stories of at most `sentences` sentences, with all questions.
+
+    What is asked later than that becomes a story of its own: the last `sentences` before it, as in the
+    authors' code, without ids of supporting lines, which may be gone.
+    """
+    cut: list[Story] = []
+    for story in stories:
+        told: Story = []  # so far, without questions
+        start: Story = []
+        for line in story:
+            if not isinstance(line, Question):
+                told.append(line)
+                if len(told) <= sentences:
+                    start.append(line)
+            elif len(told) <= sentences:
+                start.append(line)
+            else:
+                cut.append([*told[-sentences:], dataclasses.replace(line, supports=())])
+        if any(isinstance(line, Question) for line in start):
+            cut.append(start)
+    return cut
+
+
 class Arrays(NamedTuple):
     """Stories as numbers, words by their place in a vocabulary.
 
@@ -164,7 +188,7 @@ def arrays(stories: Sequence[Story], vocabulary: Sequence[str], sizes: Sizes) ->
     """Stories as arrays of the given sizes.
 
     A story with more than `sizes.sentences` sentences keeps its last; questions asked before these are
-    left out.
+    left out (`windows` keeps them).
 
     Raises:
       ValueError: for a word that is not in the vocabulary.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from babi_solvers import ANSWERS, SOLVERS
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from jaxrl_suite.data import babi, babi_tasks
 from jaxrl_suite.data.babi import Question
@@ -115,3 +117,27 @@ def test_beginnings_keep_questions_and_what_came_before_them():
     assert babi.beginnings([story, late], 2) == [story[:3]]
     assert babi.beginnings([story, late], 3) == [story[:5], late]
     assert babi.beginnings([story, late], 9) == [story, late]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 12), st.integers(0, 50))
+def test_windows_keep_every_question_with_what_came_just_before_it(sentences, seed):
+    stories = babi_tasks.stories(2, 2, seed)
+
+    def asked(stories):
+        found = []
+        for story in stories:
+            told = []
+            for line in story:
+                if isinstance(line, babi.Question):
+                    found.append((line.text, line.answer, tuple(told[-sentences:])))
+                else:
+                    told.append(line)
+        return sorted(found)
+
+    cut = babi.windows(stories, sentences)
+    assert asked(cut) == asked(stories)
+    lengths = [sum(not isinstance(line, babi.Question) for line in story) for story in cut]
+    assert max(lengths) <= sentences
+    whole = babi.arrays(cut, babi.vocabulary(stories), babi.sizes(cut))
+    assert np.sum(whole.answers > 0) == len(asked(stories))
