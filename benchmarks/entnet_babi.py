@@ -176,8 +176,9 @@ def page(results: dict[int, dict[str, Any]], folder: Path) -> None:
         notes=f"{passed} of {len(results)} families are under 5% (bold ones are not); mean test error "
         f"{100 * np.mean(tests):.2f}%. The paper's column is of the released corpus, best of ten runs; "
         "ours are stories drawn anew from the published grammar (16, 17 and 19 as the released stories "
-        "are, where the two differ), 9,000 questions to train on (where training ends stories early, those "
-        f"asked by then: {_asked_early(results)}), 1,000 each for validation and test. A family's network is the restart, at the moment, of lowest "
+        "are, where the two differ), 9,000 questions to train on (where training ends stories early, "
+        f"those asked by then: {_asked_early(results)}), 1,000 each for validation and test. "
+        "A family's network is the restart, at the moment, of lowest "
         "validation error; the median is over restarts, each at its own best moment until the first one "
         "was good enough and training ended. Minutes: of all restarts together, on one core shared with "
         "other work. ![validation errors](babi.png)",
