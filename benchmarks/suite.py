@@ -5,8 +5,8 @@
     jaxrl bench --only ppo e3b_update
 
 Each runs in a process of its own. Tables and numbers go to `--out`, one page `report.md` on top of
-them. It begins with the ratios that differ most from `docs/results`: ratios, because seconds differ
-from machine to machine.
+them. It begins with the ratios that differ most from `docs/results` (ratios, because seconds differ
+from machine to machine) and what was aimed at (`benchmarks/_targets.py`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import _harness
+from benchmarks import _harness, _targets
 
 # arguments of the quick form; benchmarks that draw figures of earlier runs are not among them
 QUICK = {
@@ -106,7 +106,10 @@ def page(
     header = ["ratio", "now (min to max)", "committed", "now / committed"]
     found = [sorted(folder.rglob(f"{name}.md"))[:1] for name in names]
     parts = [_section(path, folder) for paths in found for path in paths]
-    text = "\n".join(["# Benchmarks", "", said, "", _harness.table(header, shown), "", *parts])
+    aims = _targets.table(folder, committed)
+    text = "\n".join(
+        ["# Benchmarks", "", said, "", _harness.table(header, shown), "", aims, *parts]
+    )
     return text, [*(" | ".join(row) for row in shown[: max(5, worse)]), said]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import _harness, suite
+from benchmarks import _harness, _targets, suite
 
 RECORD = {
     "benchmark": "x",
@@ -53,6 +53,27 @@ def test_what_got_slower_is_said(tmp_path):
     other = {**RECORD, "machine": {"device_kind": "another"}}
     (tmp_path / "then" / "x.json").write_text(json.dumps(other))
     assert suite.compared("x", tmp_path / "now", tmp_path / "then") == []
+
+
+def test_targets_are_met_or_named_short(tmp_path):
+    now, then = tmp_path / "now", tmp_path / "then"
+    numbers = [
+        (now, "bonus_cost", {"ratios": {"e3b: speed that is left": {"median": 0.9}}}),
+        (then, "bonus_cost", {"ratios": {"e3b: speed that is left": {"median": 0.5}}}),
+        (then, "scaling", {"steps/strong/2": {"ratios": {"median": 0.8}}}),
+    ]
+    for folder, name, record in numbers:
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.json").write_text(json.dumps(record))
+    cost, scaling = _targets.rows(now, then)  # and nothing of what was never measured
+    assert cost[1:] == ["at most 0.15", "0.111", "met", "bonus_cost"]
+    assert scaling[1:] == ["at least 0.9", "0.8", "**short**", "scaling, committed"]
+    assert "1 of 2 are met" in _targets.table(now, then)
+
+
+def test_every_target_reads_the_committed_numbers():
+    names = [row[0] for row in _targets.rows(_harness.COMMITTED)]
+    assert names == [target.what for target in _targets.TARGETS]
 
 
 def test_runs_benchmarks_and_writes_one_page(tmp_path, monkeypatch, capsys):
