@@ -191,7 +191,7 @@ def test_commands_have_the_options_they_show(name):
         arguments = [word for word in arguments if word not in ("--resume", "...")]
         config, _ = command_line.parse_run(specs[words[1]], arguments, "jaxrl run")
         if hasattr(config, "env"):
-            env = config.env.partition("?")[0]
+            env = specs[words[1]].plays(config).partition("?")[0]
             assert env in known or on_host(env), words
 
 
