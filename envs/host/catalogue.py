@@ -12,10 +12,13 @@ options of the pool: `workers`, `deadline`, `ahead`, `share_pages`.
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import functools
 import importlib.util
 import re
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +44,9 @@ NETHACK = tuple(
 )
 POOL_OPTIONS = ("workers", "deadline", "ahead", "share_pages")
 
+_sharing: contextvars.ContextVar[dict[str, HostEnvironment] | None] = contextvars.ContextVar(
+    "_sharing", default=None
+)
 _pools: weakref.WeakValueDictionary[str, Pool] = weakref.WeakValueDictionary()
 _PACKAGE = {"nethack": "nle", "minihack": "minihack", "gymnasium": "gymnasium"}
 _INSTALL = {"minihack": "'jaxrl-suite[minihack]'"}
@@ -121,7 +127,26 @@ def build(
     pool = _pools.get(label)
     if pool is None or pool.closed:
         pool = _pools[label] = Pool(module, name, own, contexts=contexts, **rest)
-    return HostEnvironment(pool)
+    kept = _sharing.get()
+    if kept is None:
+        return HostEnvironment(pool)
+    if label not in kept or kept[label].pool is not pool:
+        kept[label] = HostEnvironment(pool)
+    return kept[label]
+
+
+@contextlib.contextmanager
+def sharing(kept: dict[str, HostEnvironment]) -> Iterator[None]:
+    """Inside, `build` makes one environment of equal settings, not a new one: one set of games.
+
+    Args:
+      kept: holds them, for as long as the caller does.
+    """
+    before = _sharing.set(kept)
+    try:
+        yield
+    finally:
+        _sharing.reset(before)
 
 
 def pool(

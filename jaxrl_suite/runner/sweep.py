@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from envs.host import catalogue
 from jaxrl_suite.experiment import Experiment, Spec, State, beside
 from jaxrl_suite.runner import divergence, finish, folder, hosts, loop, scripts, sweep_file
 from jaxrl_suite.runner.curves import Curves
@@ -74,12 +75,16 @@ def batched(spec: Spec, configs: Sequence[Any]) -> Experiment:
     base = configs[0]
     values = {name: [getattr(c, name) for c in configs] for name in spec.sweepable}
     cells = {name: jnp.asarray(v) for name, v in values.items() if len(set(v)) > 1}
-    first = spec.build(base)
-    made: list[Experiment] = []  # programs call the games of an environment for as long as it lives
+    # every trace builds again, but with the same games: programs call them for as long as these live
+    games: dict[str, Any] = {}
+    made: list[Experiment] = []  # holds environments around the games
 
     def build(cell: dict[str, jax.Array]) -> Experiment:
-        made.append(spec.build(dataclasses.replace(base, **cell)))
+        with catalogue.sharing(games):
+            made.append(spec.build(dataclasses.replace(base, **cell)))
         return made[-1]
+
+    first = build({})
 
     def init(key: jax.Array, cell: dict[str, jax.Array]) -> State:
         return cell, build(cell).init(key)

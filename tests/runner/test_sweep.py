@@ -14,6 +14,8 @@ import pytest
 import yaml
 from walks import walk
 
+from envs.host import catalogue
+from envs.host.pool import Pool
 from jaxrl_suite import experiment
 from jaxrl_suite.runner import Options, RunError, cli, curves, run, segment, sweep, sweep_file
 
@@ -304,12 +306,14 @@ def test_bad_grids_are_refused_before_anything_is_written(tmp_path, capsys):
         sweep_file.arguments_of(tmp_path / "s", dataclasses.replace(walk.EXPERIMENT, name="other"))
 
 
-def test_the_games_of_a_sweep_live_as_long_as_its_programs():
-    """Each trace of a batched experiment makes environments of its own, which nobody else holds."""
+def test_the_games_of_a_sweep_live_as_long_as_its_programs(monkeypatch):
+    """Each trace of a batched experiment builds anew, but with one set of games, held by none else."""
     spec = experiment.get("ppo")
     small = {"num_envs": 2, "rollout_length": 4, "minibatches": 1, "epochs": 1, "widths": (4,)}
     base = spec.config(env="gym:CartPole-v1?workers=1", total_steps=32, eval_episodes=1, **small)
     configs = [dataclasses.replace(base, learning_rate=rate) for rate in (1e-3, 2e-3, 3e-3)]
+    pools = []
+    monkeypatch.setattr(catalogue, "Pool", lambda *a, **k: pools.append(Pool(*a, **k)) or pools[-1])
     # three rows, which lie on one device, however many there are
     program = segment.Program(sweep.batched(spec, configs), 0, 3)
     states = program.init()
@@ -317,6 +321,8 @@ def test_the_games_of_a_sweep_live_as_long_as_its_programs():
     gc.collect()
     states, reduced = segment.finished(compiled, states)
     assert np.isfinite(np.asarray(reduced.values)[reduced.present]).all()
+    # as in a run: what `init` began is played on
+    assert [[group.size for group in pool.groups.values()] for pool in pools] == [[6]]
     gc.collect()
     program.evaluate(states, 2)
     gc.collect()
