@@ -170,6 +170,23 @@ def test_threads_may_share_a_pool():
     pool.close()
 
 
+def test_memory_beside_a_lost_worker_replaces_no_other(pool):
+    pool.memory()
+    before = [process.pid for process in pool.processes]
+    os.kill(before[0], signal.SIGKILL)
+    with pytest.warns(UserWarning, match="restarting it") as told:
+        memory = pool.memory()
+    assert len(told) == pool.restarts == 1
+    assert pool.processes[1].pid == before[1] and pool.processes[0].pid != before[0]
+    assert all(set(one) == {"rss", "private", "pss"} for one in memory)
+
+
+@pytest.mark.parametrize("deadline", [0, -1.0, float("nan"), float("inf"), 1e9])
+def test_deadlines_are_checked(deadline):
+    with pytest.raises(ValueError, match="^deadline=.*above 0 and at most 86400"):
+        Pool("gymnasium", "gym:CartPole-v1", {}, workers=1, deadline=deadline)
+
+
 def test_closed_pools_say_so():
     pool = Pool("gymnasium", "gym:CartPole-v1", {}, workers=1)
     group = pool.group(2)
