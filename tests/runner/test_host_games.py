@@ -139,4 +139,4 @@ def test_a_run_on_nethack_is_watched(tmp_path, capsys):
     assert cli.main(given) == 0
     shown = capsys.readouterr().out
     assert "@" in shown and "Dlvl:1" in shown and gif.exists()
-    assert "episode 1: 5 steps" in " ".join(shown.split())
+    assert "5 steps, return" in " ".join(shown.split())
