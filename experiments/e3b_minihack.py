@@ -28,6 +28,9 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from envs.host.catalogue import on_host
+from envs.registry import maker, registered
+from envs.suggest import hint
 from experiments import _published_e3b as published
 from experiments._task import agent_env
 from experiments.ppo import SWEEPABLE
@@ -192,7 +195,11 @@ def build(config: Config) -> Experiment:
     chosen = settings(config)
     check(chosen)
     options: dict[str, Any] = {} if config.workers is None else {"workers": config.workers}
-    env, params = agent_env(full_name(config), max_steps=config.max_steps, **options)
+    name = full_name(config)
+    if not on_host(name) and maker(name) is None:
+        meant = hint(name, [*TASKS, *registered()])
+        raise ConfigError("env", config.env, f"environment {name!r} is not known: {meant}")
+    env, params = agent_env(name, max_steps=config.max_steps, **options)
     observations, actions = env.observation_space(params), env.action_space(params)
     if not nethack.is_nethack(set(getattr(observations, "spaces", {}))):
         raise ConfigError("env", config.env, "an environment with NetHack's glyphs and blstats")

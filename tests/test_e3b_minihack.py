@@ -80,6 +80,8 @@ def test_the_papers_tasks_exist():
 def test_bad_environments_are_refused():
     with pytest.raises(ConfigError, match="did you mean"):
         script.build(dataclasses.replace(TINY, env="MiniHack-Rom-5x5-v0"))
+    with pytest.raises(ConfigError, match="^env='freze-horn'.*did you mean freeze-horn"):
+        script.build(dataclasses.replace(TINY, env="freze-horn"))
     with pytest.raises(ConfigError, match="agent"):
         script.build(dataclasses.replace(TINY, agent="a3c"))
     with pytest.raises(

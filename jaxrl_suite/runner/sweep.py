@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import itertools
 import json
 import re
@@ -34,6 +35,7 @@ from jaxrl_suite.runner.errors import RunError
 from jaxrl_suite.runner.options import Options
 
 PROCESSES = ("distributed", "coordinator", "processes", "process", "patience")
+_LONGEST = 255  # bytes of a file's name
 MOST_ROWS = 512  # cells times seeds of one program
 
 
@@ -222,8 +224,15 @@ def _progress(
 
 
 def as_name(label: str) -> str:
-    """A folder's name: signs of an expression become letters that no shell minds."""
-    return re.sub(r"[^\w=.,+@-]+", "_", label.replace("*", "x"))
+    """A folder's name: signs of an expression become letters that no shell minds.
+
+    A name longer than file systems take ends in a hash of the label.
+    """
+    name = re.sub(r"[^\w=.,+@-]+", "_", label.replace("*", "x"))
+    if len(name.encode()) <= _LONGEST:
+        return name
+    kept = name.encode()[: _LONGEST - 13].decode(errors="ignore")
+    return f"{kept}-{hashlib.sha256(label.encode()).hexdigest()[:12]}"
 
 
 def _split(

@@ -276,6 +276,15 @@ def test_one_value_twice_is_refused(tmp_path, capsys):
     assert "learning_rate=0.1 stands twice in the grid" in capsys.readouterr().err
 
 
+def test_long_labels_are_folders_of_their_own(tmp_path):
+    labels = [f"env=NetHackScore-v0?keys={'glyphs+' * 60}{last},é={'é' * 90}" for last in "ab"]
+    names = [sweep.as_name(label) for label in labels]
+    assert len(set(names)) == 2
+    for name in names:
+        (tmp_path / name).mkdir()
+    assert sweep.as_name("bonus=e3b*noveld") == "bonus=e3bxnoveld"  # short ones stay
+
+
 def test_groups_hold_no_more_than_asked():
     configs = {str(i): walk.Config(learning_rate=i / 10) for i in range(5)}
     configs["other"] = dataclasses.replace(configs["0"], hidden=(4, 4))
