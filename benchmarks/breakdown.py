@@ -61,11 +61,14 @@ class Job:
 
 BONUS = {"bonus": {"bonus": "none"}}
 JOBS = {
-    # its own default, said: the script's is None, which cannot be doubled
+    # epochs: their own defaults, said: the scripts' are None, which cannot be doubled
     "ppo": Job(ppo.EXPERIMENT, {"env": "DoorKey-8x8", "epochs": 4}),
     "e3b": Job(e3b.EXPERIMENT, {"env": "MultiRoom-N4-S5"}, without=BONUS),
     "minihack": Job(
-        e3b_minihack.EXPERIMENT, {"env": "MiniHack-MultiRoom-N4-v0"}, without=BONUS, updates=1
+        e3b_minihack.EXPERIMENT,
+        {"env": "MiniHack-MultiRoom-N4-v0", "epochs": 2},
+        without=BONUS,
+        updates=1,
     ),
     "pcpg": Job(
         pcpg.EXPERIMENT,
@@ -105,7 +108,8 @@ def playing(job: Job) -> tuple[Callable[..., Any], Any]:
         rounds = config.loops + round(config.density_episodes / config.episodes)
     elif isinstance(config, e3b_minihack.Config):
         env, params = envs.make(config.env)
-        number, length, rounds = config.num_envs, config.rollout_length, job.updates
+        played = e3b_minihack.settings(config)
+        number, length, rounds = played.num_envs, played.rollout_length, job.updates
     else:
         chosen = ppo.settings(config) if isinstance(config, ppo.Config) else config
         env, params = ppo.make_env(config, chosen.num_envs)

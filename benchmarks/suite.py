@@ -1,6 +1,7 @@
 """Every benchmark in one go, on one page, beside the results that are committed.
 
-    jaxrl bench                    # hours on two cores: all of them as committed
+    jaxrl bench                    # hours on two cores: as committed
+    jaxrl bench --all              # and those that have no quick form: scaling, breakdown, ppo_learning
     jaxrl bench --quick            # a few minutes: few sizes, few repeats
     jaxrl bench --only ppo e3b_update
 
@@ -35,7 +36,13 @@ QUICK = {
     "nethack_pool": "--games 64 --repeats 1",
     "nethack_training": "--games 64 --repeats 1",
 }
-PEERS = {"ppo": "rejax_python", "nethack_pool": "pufferlib_python"}  # interpreters that have them
+# benchmarks without a quick form, and their arguments as committed
+MORE = {"scaling": "--pin --repeats 9", "breakdown": "", "ppo_learning": ""}
+PEERS = {  # interpreters that have them
+    "ppo": "rejax_python",
+    "ppo_learning": "rejax_python",
+    "nethack_pool": "pufferlib_python",
+}
 RATIOS = ("ratio", "ratios", "of_alone")  # under these names a spread tells how fast, relative
 LABELS = ("level", "dim", "shape")  # by these an item of a list is known
 WORSE = 0.8  # of what is committed
@@ -113,33 +120,51 @@ def page(
     return text, [*(" | ".join(row) for row in shown[: max(5, worse)]), said]
 
 
+def _chosen(parser: argparse.ArgumentParser, options: argparse.Namespace) -> list[str]:
+    """The benchmarks asked for; ends the program where two options say different things."""
+    if options.all and (options.quick or options.only):
+        other = "--quick" if options.quick else "--only"
+        parser.error(f"--all: every benchmark as committed; leave {other} out, or --all")
+    names = options.only or [*QUICK, *(MORE if options.all else ())]
+    slow = [name for name in names if options.quick and name not in QUICK]
+    if slow:
+        parser.error(f"--quick: {', '.join(slow)} has no quick form; leave it out")
+    return list(names)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Runs them and writes the page. Returns 1 if one failed."""
-    parser = argparse.ArgumentParser(prog="jaxrl bench", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="jaxrl bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--quick", action="store_true", help="few sizes, few repeats")
-    parser.add_argument("--all", action="store_true", help="all of them, as without it")
-    parser.add_argument("--only", nargs="+", default=list(QUICK), choices=QUICK)
+    parser.add_argument("--all", action="store_true", help=f"{', '.join(MORE)}, too")
+    parser.add_argument("--only", nargs="+", metavar="NAME", choices=[*QUICK, *MORE])
     parser.add_argument("--out", type=Path, default=Path("runs/bench"))
-    for name, option in PEERS.items():
-        parser.add_argument(f"--{option.replace('_', '-')}", help=f"as of `jaxrl bench {name}`")
+    for option in dict.fromkeys(PEERS.values()):
+        of = ", ".join(name for name in PEERS if PEERS[name] == option)
+        parser.add_argument(f"--{option.replace('_', '-')}", help=f"as of `jaxrl bench` {of}")
     options = parser.parse_args(argv)
+    names = _chosen(parser, options)
     options.out.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "JAXRL_BENCH_RESULTS": str(options.out.resolve())}
 
     failed = []
-    for at, name in enumerate(options.only):
-        arguments = QUICK[name].split() if options.quick else []
+    for at, name in enumerate(names):
+        arguments = QUICK[name].split() if options.quick else MORE.get(name, "").split()
         peer = PEERS.get(name)
         if peer and getattr(options, peer):
             arguments += [f"--{peer.replace('_', '-')}", getattr(options, peer)]
-        print(f"[{at + 1}/{len(options.only)}] {name} {' '.join(arguments)}", flush=True)
+        print(f"[{at + 1}/{len(names)}] {name} {' '.join(arguments)}", flush=True)
         start = time.perf_counter()
         command = [sys.executable, "-m", f"benchmarks.{name}", *arguments]
         if subprocess.run(command, env=environment, check=False).returncode:
             failed.append(name)
             continue
         print(f"    {time.perf_counter() - start:.0f} s", flush=True)
-    text, worst = page([name for name in options.only if name not in failed], options.out)
+    text, worst = page([name for name in names if name not in failed], options.out)
     if failed:
         text = text.replace("\n", f"\n\nFailed: {', '.join(failed)}.\n", 1)
     (options.out / "report.md").write_text(text)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,52 @@ def test_runs_benchmarks_and_writes_one_page(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(suite, "QUICK", {"e3b_update": "--no-such-option"})
     assert suite.main(["--quick", "--only", "e3b_update", "--out", str(tmp_path)]) == 1
     assert "Failed: e3b_update" in (tmp_path / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["--all", "--quick"], "--all: every benchmark as committed; leave --quick out"),
+        (["--all", "--only", "ppo"], "--all: every benchmark as committed; leave --only out"),
+        (["--quick", "--only", "scaling"], "--quick: scaling has no quick form"),
+    ],
+)
+def test_options_that_clash_are_told(given, told, capsys):
+    with pytest.raises(SystemExit):
+        suite.main(given)
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "more"), [(["--all"], ["scaling", "breakdown", "ppo_learning"]), ([], [])]
+)
+def test_all_is_all(given, more, tmp_path, monkeypatch):
+    commands = []
+
+    def run(command, **_):
+        commands.append(command[2:])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(suite.subprocess, "run", run)
+    assert suite.main([*given, "--rejax-python", "/r", "--out", str(tmp_path)]) == 0
+    names = [command[0].removeprefix("benchmarks.") for command in commands]
+    assert names == [*suite.QUICK, *more]
+    if more:
+        assert commands[-3:] == [
+            ["benchmarks.scaling", "--pin", "--repeats", "9"],
+            ["benchmarks.breakdown"],
+            ["benchmarks.ppo_learning", "--rejax-python", "/r"],
+        ]
+
+
+def test_pages_and_their_table_name_the_same_commands():
+    table = (_harness.COMMITTED / "README.md").read_text()
+    rows = re.findall(r"^\| `(\w+\.md)` \| `(jaxrl bench [^`]+)` \|$", table, re.MULTILINE)
+    assert len(rows) >= 10
+    for name, command in rows:
+        page = (_harness.COMMITTED / name).read_text()
+        made = re.findall(r"Command: `([^`]+)`", page)[-1].removesuffix(" --out PATH")
+        assert made == command, name
 
 
 def test_results_go_where_they_are_wanted(tmp_path, monkeypatch):

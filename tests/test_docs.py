@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -191,7 +194,7 @@ def test_commands_have_the_options_they_show(name):
         arguments = [word for word in arguments if word not in ("--resume", "...")]
         config, _ = command_line.parse_run(specs[words[1]], arguments, "jaxrl run")
         if hasattr(config, "env"):
-            env = config.env.partition("?")[0]
+            env = specs[words[1]].plays(config).partition("?")[0]
             assert env in known or on_host(env), words
 
 
@@ -213,3 +216,18 @@ def test_every_result_in_the_readme_has_its_command():
         if command.startswith("bench "):
             script = ROOT / "benchmarks" / f"{command.removeprefix('bench ')}.py"
         assert script.exists(), row
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not importlib.util.find_spec("mkdocs"), reason="needs mkdocs")
+def test_the_site_builds_without_a_warning(tmp_path):
+    built = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    assert (tmp_path / "site" / "guides" / "nethack" / "index.html").exists()

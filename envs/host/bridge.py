@@ -92,6 +92,7 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
         self.pool = pool
         self.description: Description = pool.description
         self.running = Running(pool, most_groups)
+        pool.environments.add(self)
         self._number = handler.number(self.running)
         self._reset, self._step, self._send, self._recv = (
             batched(function, _front)
@@ -208,8 +209,11 @@ class HostEnvironment(core.Environment[HostState, HostParams]):
         return draw(Screen(*(shown[key] for key in SCREEN)))
 
     def close(self) -> None:
-        """Ends the workers."""
-        self.pool.close()
+        """Ends the games, and the workers where no other environment of equal settings plays on them."""
+        self.pool.environments.discard(self)
+        self.running.close()
+        if not self.pool.environments:
+            self.pool.close()
 
     # --- the traced side -----------------------------------------------------------------------
 

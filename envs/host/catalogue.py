@@ -12,10 +12,13 @@ options of the pool: `workers`, `deadline`, `ahead`, `share_pages`.
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import functools
 import importlib.util
 import re
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +44,9 @@ NETHACK = tuple(
 )
 POOL_OPTIONS = ("workers", "deadline", "ahead", "share_pages")
 
+_shared: contextvars.ContextVar[dict[str, HostEnvironment] | None] = contextvars.ContextVar(
+    "_shared", default=None
+)
 _pools: weakref.WeakValueDictionary[str, Pool] = weakref.WeakValueDictionary()
 _PACKAGE = {"nethack": "nle", "minihack": "minihack", "gymnasium": "gymnasium"}
 _INSTALL = {"minihack": "'jaxrl-suite[minihack]'"}
@@ -51,6 +57,12 @@ _MINIHACK_OPTIONS: dict[str, Any] = {
     "penalty_mode": "constant", "penalty_step": 0.0, "penalty_time": 0.0,
     "allow_all_yn_questions": False, "allow_all_modes": False,
 }  # fmt: skip
+# tasks whose levels come apart from MiniHack, and where in its `dat/boxoban-levels-master` they lie
+_BOXOBAN = {
+    "MiniHack-Boxoban-Unfiltered-v0": "unfiltered/train",
+    "MiniHack-Boxoban-Medium-v0": "medium/train",
+    "MiniHack-Boxoban-Hard-v0": "hard",
+}
 # what MiniHack's classes take and no name can hold
 _LEVEL_OPTIONS = ("des_file", "reward_manager")
 _OWN_LEVEL = (
@@ -61,18 +73,32 @@ _GYMNASIUM_OPTIONS = {"preprocess": True, "picture_size": 84, "frame_stack": 4}
 
 
 def names() -> list[str]:
-    """Environments that can be made here: those whose package is installed."""
+    """Environments that can be made here: those whose package, and files, are installed."""
     nethack = list(NETHACK) if importlib.util.find_spec("nle") else []
-    return [*nethack, *minihack_names()]
+    return [*nethack, *(name for name in minihack_names() if not _lacks(name))]
+
+
+def _lacks(name: str) -> Path | None:
+    """The folder of level files that a task needs and that is empty or absent."""
+    if name not in _BOXOBAN:
+        return None
+    folder = _minihack() / "dat" / "boxoban-levels-master" / _BOXOBAN[name]
+    return None if any(folder.glob("*.txt")) else folder
+
+
+def _minihack() -> Path:
+    """Where MiniHack is installed."""
+    spec = importlib.util.find_spec("minihack")
+    assert spec is not None and spec.origin is not None
+    return Path(spec.origin).parent
 
 
 @functools.cache
 def minihack_names() -> tuple[str, ...]:
     """MiniHack's tasks, read from its sources: importing it takes a second."""
-    spec = importlib.util.find_spec("minihack")
-    if spec is None or spec.origin is None:
+    if not importlib.util.find_spec("minihack"):
         return ()
-    sources = sorted((Path(spec.origin).parent / "envs").glob("*.py"))
+    sources = sorted((_minihack() / "envs").glob("*.py"))
     found = (re.findall(r'id="(MiniHack-[^"{}]+)"', source.read_text()) for source in sources)
     every = {name for some in found for name in some}
     # where there is a -v1, Gymnasium refuses the -v0
@@ -121,7 +147,26 @@ def build(
     pool = _pools.get(label)
     if pool is None or pool.closed:
         pool = _pools[label] = Pool(module, name, own, contexts=contexts, **rest)
-    return HostEnvironment(pool)
+    kept = _shared.get()
+    if kept is None:
+        return HostEnvironment(pool)
+    if label not in kept or kept[label].pool is not pool:
+        kept[label] = HostEnvironment(pool)
+    return kept[label]
+
+
+@contextlib.contextmanager
+def sharing(kept: dict[str, HostEnvironment]) -> Iterator[None]:
+    """Inside, `build` makes one environment of equal settings, not a new one: one set of games.
+
+    Args:
+      kept: holds them, for as long as the caller does.
+    """
+    before = _shared.set(kept)
+    try:
+        yield
+    finally:
+        _shared.reset(before)
 
 
 def pool(
@@ -168,6 +213,10 @@ def _checked(
     package = _PACKAGE[module]
     if not importlib.util.find_spec(package):
         raise MissingExtra(f"{name} needs {package}: pip install {_INSTALL.get(package, package)}")
+    folder = _lacks(name)
+    if folder is not None:
+        script = "python -m minihack.scripts.download_boxoban_levels"
+        raise MissingExtra(f"{name} needs Boxoban's levels, *.txt in {folder}: {script} gets them")
     examples = _examples(name, module)
     if module != "gymnasium":  # whose others are for the environment's own constructor
         allowed = sorted([*examples, *POOL_OPTIONS])

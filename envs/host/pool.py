@@ -17,7 +17,7 @@ import warnings
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, NoReturn
 
 from envs.cores import usable_cores
 from envs.host.channel import ERROR, OK
@@ -28,7 +28,13 @@ from envs.host.seeds import Contexts
 
 _GRACE_SECONDS = 1.0  # after the deadline: this process itself may have been stopped (Ctrl-Z)
 WORKERS_A_CORE, LEAST_LIMIT = 8, 64  # each is a Python process: more of them only take memory
-_POOL, _VIEW = 0, -1  # numbers under which workers answer calls that belong to no group
+MOST_DEADLINE = 86_400.0  # a day; system calls take no numbers without end
+_POOL, _VIEW, _MEMORY = (
+    0,
+    -1,
+    -2,
+)  # numbers under which workers answer calls that belong to no group
+_ATTEMPTS = 3  # at asking workers that are lost meanwhile
 
 
 class HostError(RuntimeError):
@@ -43,7 +49,7 @@ class Pool:
       name: of the environment.
       options: of the environment.
       workers: number of processes; None for one a core this process may use.
-      deadline: seconds a step may take before its worker counts as hung.
+      deadline: seconds a step may take before its worker counts as hung, up to a day.
       ahead: start the next episodes ahead of time; None decides by how slow starting is and by how
         many games there are (spares double the memory).
       contexts: fixed levels to draw episodes from.
@@ -54,6 +60,8 @@ class Pool:
       description: what the environment looks like.
       processes: the workers.
       restarts: workers that had to be replaced so far.
+      all_restarts: of all pools of this process together.
+      environments: those that play on it; the last one to be closed ends the workers.
       lock: held by the thread that talks to the workers; the methods take it themselves, callers
         take it around several that belong together.
 
@@ -62,6 +70,8 @@ class Pool:
       MissingExtra: when a package is missing that the environment needs.
       HostError: when the environment cannot be made.
     """
+
+    all_restarts: ClassVar[int] = 0
 
     def __init__(
         self,
@@ -83,9 +93,12 @@ class Pool:
         if not 1 <= count <= most:
             cores = f"{usable_cores()} cores to run on"
             raise ValueError(f"workers={workers!r}: from 1 to {most}, with {cores}")
-        if not deadline > 0:
-            raise ValueError(f"deadline={deadline!r}: seconds, above 0")
+        if not 0 < deadline <= MOST_DEADLINE:
+            raise ValueError(
+                f"deadline={deadline!r}: seconds, above 0 and at most {MOST_DEADLINE:g}"
+            )
         self.restarts = 0
+        self.environments: weakref.WeakSet[Any] = weakref.WeakSet()
         self.lock = threading.RLock()
         self.groups: dict[int, Group] = {}
         self.errors: dict[int, tuple[str, str, str]] = {}
@@ -162,10 +175,16 @@ class Pool:
     def memory(self) -> list[dict[str, int]]:
         """Bytes of each worker: `rss`, `private` and `pss`."""
         for process in self.processes:
-            process.call(_POOL, "memory")
-        self.finish(_POOL, self.deadline)
-        self.raise_error(_POOL)
-        return [process.results[_POOL] for process in self.processes]
+            process.results.pop(_MEMORY, None)
+        for _ in range(_ATTEMPTS):
+            asked = [process for process in self.processes if _MEMORY not in process.results]
+            for process in asked:
+                process.call(_MEMORY, "memory")
+            self.finish(_MEMORY, self.deadline)
+            self.raise_error(_MEMORY)
+            if all(_MEMORY in process.results for process in self.processes):
+                return [process.results[_MEMORY] for process in self.processes]
+        self.give_up(f"{_ATTEMPTS} workers in a row ended while they were looked at")
 
     @locked
     def show(self, base: Any, episode: int, actions: Any) -> dict[str, Any]:
@@ -247,7 +266,7 @@ class Pool:
             if process.inflight:
                 self._lost(process, "was interrupted", True)
 
-    def give_up(self, why: str) -> None:
+    def give_up(self, why: str) -> NoReturn:
         """Ends the pool and raises.
 
         Raises:
@@ -278,6 +297,7 @@ class Pool:
             self.errors[_POOL] = ("", f"worker {process.index} {why} while starting", "no trace")
             return
         self.restarts += 1
+        Pool.all_restarts += 1
         warnings.warn(
             f"{self.name}: worker {process.index} (process {process.pid}) {why}; restarting it, "
             "its episodes come back truncated",

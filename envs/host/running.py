@@ -17,7 +17,7 @@ import numpy as np
 
 from envs.host.group import Batch, Group
 from envs.host.interrupts import may_end
-from envs.host.pool import Pool
+from envs.host.pool import HostError, Pool
 
 WHERE = ("group", "row", "base", "base", "episode", "time", "order")
 NUMBERS = ("group", "row", "episode", "time", "reward", "terminated", "truncated", "lost")
@@ -40,8 +40,11 @@ class Running:
         self._stand: dict[int, np.ndarray] = {}  # what `where` of each group's states begins with
         self._underway: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._sends = 0
+        self.closed = False
 
     def _make_group(self, size: int) -> Group:
+        if self.closed:
+            raise HostError(f"{self.pool.name}: this environment has been closed")
         while len(self.groups) >= self.most_groups:
             number, group = self.groups.popitem(last=False)
             self._batches.pop(number, None)
@@ -51,6 +54,15 @@ class Running:
         group = self.pool.group(size)
         self.groups[group.number] = group
         return group
+
+    def close(self) -> None:
+        """Ends the groups; nothing can be played any more."""
+        with self.pool.lock:
+            self.closed = True
+            groups = [] if self.pool.closed else list(self.groups.values())
+            self.groups.clear()
+            for group in groups:
+                group.close()
 
     @may_end
     def handle(self, method: int, *arguments: np.ndarray) -> Any:

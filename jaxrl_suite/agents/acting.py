@@ -280,7 +280,8 @@ def episode_metrics(info: dict[str, jax.Array]) -> dict[str, Any]:
 
     Args:
       info: `[T, N, ...]` arrays of the rollout's steps. A floating-point `[T, N]` of the environment's
-        own is averaged over them, as `env/NAME`; NaN is no value.
+        own is averaged over them, as `env/NAME`; NaN is no value. Of games on the host, `env/lost` is
+        the share of these episodes that ended because their worker did.
     """
     done = info["episode_done"]
     measured = {
@@ -289,6 +290,8 @@ def episode_metrics(info: dict[str, jax.Array]) -> dict[str, Any]:
         if name not in wrappers.LOGGED and getattr(x, "ndim", 0) == 2
         if jnp.issubdtype(x.dtype, jnp.floating)
     }
+    if "lost" in info:
+        measured["env/lost"] = Mean.where(info["lost"].astype(jnp.float32), done)
     return measured | {
         "episode_return": Mean.where(info["episode_return"], done),
         "episode_length": Mean.where(info["episode_length"].astype(jnp.float32), done),

@@ -44,6 +44,8 @@ class IMPALAConfig(networks.Options):
       epochs: passes over a rollout.
       minibatches: parts of a rollout per pass, of whole environments.
       optimizer: "adam", or "rmsprop" as in IMPALA.
+      epsilon: added to the root of the mean square of gradients, as TorchBeast has it; None: 1e-5 with
+        "adam"; with "rmsprop" 0.01 under the root, as IMPALA's paper has it.
       learning_rate: its step size.
       anneal_learning_rate: take the learning rate linearly to zero.
       discount: gamma.
@@ -67,6 +69,7 @@ class IMPALAConfig(networks.Options):
     epochs: int = 2
     minibatches: int = 4
     optimizer: str = "adam"
+    epsilon: float | None = None
     learning_rate: float = 5e-4
     anneal_learning_rate: bool = False
     discount: float = 0.99
@@ -133,6 +136,7 @@ def check(config: IMPALAConfig) -> None:
     checks.above(config, 0.0, "rho_clip", "trace_clip", "clip", "learning_rate", "max_grad_norm")
     checks.at_least(config, 0.0, "value_coefficient", "entropy", "entropy_end")
     checks.one_of(config, OPTIMIZERS, "optimizer")
+    checks.above(config, 0.0, "epsilon")
     networks.check(config)
     if config.num_envs % config.minibatches:
         wanted = f"a divisor of num_envs={config.num_envs}"
@@ -289,8 +293,10 @@ def make(
 
 def _optimizer(config: IMPALAConfig, num_updates: int) -> optax.GradientTransformation:
     rate = on_policy.learning_rate(config, num_updates)
-    if config.optimizer == "rmsprop":  # decay and epsilon of the paper's Table D.1
-        rule = optax.rmsprop(rate, decay=0.99, eps=0.01)
-    else:
-        rule = optax.adam(rate, eps=1e-5)
+    given, adam = config.epsilon, config.optimizer == "adam"
+    epsilon = given if given is not None else (1e-5 if adam else 0.01)
+    if adam:
+        rule = optax.adam(rate, eps=epsilon)
+    else:  # decay, and without `given` epsilon, of the paper's Table D.1
+        rule = optax.rmsprop(rate, decay=0.99, eps=epsilon, eps_in_sqrt=given is None)
     return optax.chain(optax.clip_by_global_norm(config.max_grad_norm), rule)

@@ -54,6 +54,8 @@ class Options:
       normalize: "std" divides the bonus by its running deviation, "none" does not, "release" does
         as the released E3B code.
       features: length of the embeddings of E3B, ICM and RIDE.
+      bonus_widths: dense layers before them; none narrower than `features`, or the embeddings span no
+        more directions than it has units.
       layer_norm: normalise these embeddings.
       ridge: lambda of E3B's ellipse.
       encoder: of E3B's features: "inverse_dynamics", "random" or "policy".
@@ -73,6 +75,7 @@ class Options:
     coefficient: float = 0.02
     normalize: str = "std"
     features: int = 32
+    bonus_widths: tuple[int, ...] = (64,)
     layer_norm: bool = True
     ridge: float = 0.1
     encoder: str = "inverse_dynamics"
@@ -127,6 +130,7 @@ def check(options: Options) -> None:
     """
     checks.share(options, "bonus_share")
     checks.at_least(options, 1, "features", "bonus_epochs", "bonus_minibatches")
+    checks.sizes(options, "bonus_widths")
     checks.above(options, 0.0, "bonus_learning_rate", "ridge")
     checks.at_least(options, 0.0, "novelty_decay")
     checks.finite(options, "coefficient")
@@ -177,7 +181,7 @@ def _constructors(
         "share": options.bonus_share,
     }
     rate = options.bonus_learning_rate
-    widths = (64, options.features)
+    widths = (*options.bonus_widths, options.features)
 
     def elliptical() -> Bonus:
         config = e3b_bonus.E3BConfig(

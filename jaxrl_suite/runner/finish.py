@@ -106,6 +106,7 @@ def summarise(job: Job, curves: Curves) -> dict[str, Any]:
         "evaluation": {k: v for k, v in finals.items() if k.startswith("eval/")},
         "headline": list(job.experiment.headline),
         **({} if job.rows is None else {"diverged": diverged}),
+        **({"lost_workers": job.lost_workers} if job.lost_workers else {}),
         "wall_s": job.wall_s,
         "compile_s": job.compile_s,
         "train_s": job.train_s,

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from envs.host.pool import Pool
 from jaxrl_suite.experiment import Experiment, Spec, State
 from jaxrl_suite.runner import checkpoint, divergence, folder, resume, segment, signals, transfer
 from jaxrl_suite.runner.errors import Interrupted, RunError
@@ -63,6 +64,7 @@ class Job:
         self.compile_s = self.train_s = self.earlier_s = 0.0
         self.evaluated_at = -1  # the update of the newest evaluation
         self.started = time.monotonic()
+        self._lost_before = Pool.all_restarts
 
     def message(self, text: str) -> None:
         self.console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -71,6 +73,11 @@ class Job:
     def env_steps(self) -> int:
         """Environment steps of one seed."""
         return self.done * self.experiment.steps_per_update
+
+    @property
+    def lost_workers(self) -> int:
+        """Workers of games on the host that had to be replaced since this process began the run."""
+        return Pool.all_restarts - self._lost_before
 
     @property
     def wall_s(self) -> float:

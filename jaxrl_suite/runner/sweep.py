@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import itertools
 import json
 import re
@@ -26,6 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from envs.host import catalogue
 from jaxrl_suite.experiment import Experiment, Spec, State, beside
 from jaxrl_suite.runner import divergence, finish, folder, hosts, loop, scripts, sweep_file
 from jaxrl_suite.runner.curves import Curves
@@ -33,6 +35,7 @@ from jaxrl_suite.runner.errors import RunError
 from jaxrl_suite.runner.options import Options
 
 PROCESSES = ("distributed", "coordinator", "processes", "process", "patience")
+_LONGEST = 255  # bytes of a file's name
 MOST_ROWS = 512  # cells times seeds of one program
 
 
@@ -74,12 +77,16 @@ def batched(spec: Spec, configs: Sequence[Any]) -> Experiment:
     base = configs[0]
     values = {name: [getattr(c, name) for c in configs] for name in spec.sweepable}
     cells = {name: jnp.asarray(v) for name, v in values.items() if len(set(v)) > 1}
-    first = spec.build(base)
-    made: list[Experiment] = []  # programs call the games of an environment for as long as it lives
+    # every trace builds again, but with the same games: programs call them for as long as these live
+    games: dict[str, Any] = {}
+    made: list[Experiment] = []  # holds environments around the games
 
     def build(cell: dict[str, jax.Array]) -> Experiment:
-        made.append(spec.build(dataclasses.replace(base, **cell)))
+        with catalogue.sharing(games):
+            made.append(spec.build(dataclasses.replace(base, **cell)))
         return made[-1]
+
+    first = build({})
 
     def init(key: jax.Array, cell: dict[str, jax.Array]) -> State:
         return cell, build(cell).init(key)
@@ -217,8 +224,15 @@ def _progress(
 
 
 def as_name(label: str) -> str:
-    """A folder's name: signs of an expression become letters that no shell minds."""
-    return re.sub(r"[^\w=.,+@-]+", "_", label.replace("*", "x"))
+    """A folder's name: signs of an expression become letters that no shell minds.
+
+    A name longer than file systems take ends in a hash of the label.
+    """
+    name = re.sub(r"[^\w=.,+@-]+", "_", label.replace("*", "x"))
+    if len(name.encode()) <= _LONGEST:
+        return name
+    kept = name.encode()[: _LONGEST - 13].decode(errors="ignore")
+    return f"{kept}-{hashlib.sha256(label.encode()).hexdigest()[:12]}"
 
 
 def _split(

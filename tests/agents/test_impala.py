@@ -120,3 +120,20 @@ def test_the_script_trains_with_a_bonus():
     _, metrics = jax.jit(lambda k: run(script.build(config), k, 2))(jax.random.key(0))
     assert all(np.all(np.isfinite(m)) for m in jax.tree.leaves(metrics))
     assert float(metrics["bonus_mean"].mean()) > 0
+
+
+@pytest.mark.parametrize(("epsilon", "inside"), [(None, 0.01), (1e-2, None)])
+def test_rmsprop_has_epsilon_under_the_root_as_the_paper_or_beside_it_as_torchbeast(
+    epsilon, inside
+):
+    config = dataclasses.replace(
+        LEARN, optimizer="rmsprop", learning_rate=1.0, max_grad_norm=1e9, epsilon=epsilon
+    )
+    optimizer = impala._optimizer(config, 10)
+    gradients = np.random.default_rng(0).normal(size=(3, 4)) * 0.01
+    state, mean = optimizer.init(jnp.zeros(4)), np.zeros(4)
+    for gradient in gradients:
+        change, state = optimizer.update(jnp.asarray(gradient), state)
+        mean = 0.99 * mean + 0.01 * gradient**2
+        root = np.sqrt(mean + inside) if inside else np.sqrt(mean) + epsilon
+        np.testing.assert_allclose(change, -gradient / root, rtol=1e-5)

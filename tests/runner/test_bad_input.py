@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import pickle
 import re
 
@@ -12,6 +13,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import envs
 from jaxrl_suite import experiment, runner
 from jaxrl_suite.experiment import ConfigError, Experiment
 from jaxrl_suite.runner import checkpoint, command_line, folder
@@ -22,7 +24,7 @@ FIELDS = [
     (name, field.name)
     for name, spec in SPECS.items()
     for field in dataclasses.fields(spec.config)
-    if name != "e3b_minihack"  # its games would be started: one example below
+    if name != "e3b_minihack" or importlib.util.find_spec("minihack")
 ]
 NUMBERS = st.one_of(
     st.integers(-3, 9),
@@ -54,11 +56,19 @@ def check(name, field, value):
     option = f"--{field.replace('_', '-')}"
     result = outcome(SPECS[name], [f"{option}={value}"])
     if not isinstance(result, Experiment):
-        # the option itself, or the one that it does not go with, as a word of its own
-        names = [f.name for f in dataclasses.fields(SPECS[name].config)]
-        words = set(re.findall(r"[\w-]+", result))
-        named = [n for n in names if n in words or f"--{n.replace('_', '-')}" in words]
-        assert named, (name, field, value, result)
+        words = set(re.findall(r"[\w-]+", result))  # the option itself, as a word of its own
+        assert field in words or option in words, (name, field, value, result)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def games():
+    """Games of MiniHack that all its examples share."""
+    if importlib.util.find_spec("minihack"):
+        env, _ = envs.make(SPECS["e3b_minihack"].config().env)
+        yield env
+        env.unwrapped.close()
+    else:
+        yield None
 
 
 @settings(

@@ -14,6 +14,8 @@ import pytest
 import yaml
 from walks import walk
 
+from envs.host import catalogue
+from envs.host.pool import Pool
 from jaxrl_suite import experiment
 from jaxrl_suite.runner import Options, RunError, cli, curves, run, segment, sweep, sweep_file
 
@@ -274,6 +276,15 @@ def test_one_value_twice_is_refused(tmp_path, capsys):
     assert "learning_rate=0.1 stands twice in the grid" in capsys.readouterr().err
 
 
+def test_long_labels_are_folders_of_their_own(tmp_path):
+    labels = [f"env=NetHackScore-v0?keys={'glyphs+' * 60}{last},é={'é' * 90}" for last in "ab"]
+    names = [sweep.as_name(label) for label in labels]
+    assert len(set(names)) == 2
+    for name in names:
+        (tmp_path / name).mkdir()
+    assert sweep.as_name("bonus=e3b*noveld") == "bonus=e3bxnoveld"  # short ones stay
+
+
 def test_groups_hold_no_more_than_asked():
     configs = {str(i): walk.Config(learning_rate=i / 10) for i in range(5)}
     configs["other"] = dataclasses.replace(configs["0"], hidden=(4, 4))
@@ -304,12 +315,14 @@ def test_bad_grids_are_refused_before_anything_is_written(tmp_path, capsys):
         sweep_file.arguments_of(tmp_path / "s", dataclasses.replace(walk.EXPERIMENT, name="other"))
 
 
-def test_the_games_of_a_sweep_live_as_long_as_its_programs():
-    """Each trace of a batched experiment makes environments of its own, which nobody else holds."""
+def test_the_games_of_a_sweep_live_as_long_as_its_programs(monkeypatch):
+    """Each trace of a batched experiment builds anew, but with one set of games, held by none else."""
     spec = experiment.get("ppo")
     small = {"num_envs": 2, "rollout_length": 4, "minibatches": 1, "epochs": 1, "widths": (4,)}
     base = spec.config(env="gym:CartPole-v1?workers=1", total_steps=32, eval_episodes=1, **small)
     configs = [dataclasses.replace(base, learning_rate=rate) for rate in (1e-3, 2e-3, 3e-3)]
+    pools = []
+    monkeypatch.setattr(catalogue, "Pool", lambda *a, **k: pools.append(Pool(*a, **k)) or pools[-1])
     # three rows, which lie on one device, however many there are
     program = segment.Program(sweep.batched(spec, configs), 0, 3)
     states = program.init()
@@ -317,6 +330,8 @@ def test_the_games_of_a_sweep_live_as_long_as_its_programs():
     gc.collect()
     states, reduced = segment.finished(compiled, states)
     assert np.isfinite(np.asarray(reduced.values)[reduced.present]).all()
+    # as in a run: what `init` began is played on
+    assert [[group.size for group in pool.groups.values()] for pool in pools] == [[6]]
     gc.collect()
     program.evaluate(states, 2)
     gc.collect()

@@ -17,7 +17,7 @@ from envs.host.seeds import Seeds
 
 
 class MissingExtra(ImportError, ValueError):
-    """A package that an environment needs is not installed."""
+    """A package, or files, that an environment needs are not installed."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Description:
       single: the observation is the one array itself, not a dictionary.
       action: number of discrete actions, or the array of a continuous one.
       max_steps: after which an episode is cut short.
-      slow_reset: starting an episode takes as long as hundreds of steps.
+      slow_reset: starting an episode takes as long as a hundred steps or more.
       library: games are played by NLE's library, a copy each (see `shared_pages`).
       success: an episode's return is above 0 where its goal was reached, and only there.
     """

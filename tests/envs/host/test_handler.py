@@ -178,3 +178,21 @@ def test_a_closed_environment_says_so() -> None:
     env.unwrapped.close()
     with pytest.raises(jax.errors.JaxRuntimeError, match="this environment has been closed"):
         jax.block_until_ready(step(jax.random.key(0), state, jnp.int32(0), params))
+
+
+def test_closing_one_environment_leaves_others_of_equal_settings() -> None:
+    (first, params), (second, _) = (
+        envs.make("gym:CartPole-v1?workers=1&deadline=50") for _ in (1, 2)
+    )
+    pool = first.unwrapped.pool
+    assert second.unwrapped.pool is pool
+    states = [env.reset(jax.random.key(0), params)[1] for env in (first, second)]
+    assert len(pool.groups) == 2
+    first.unwrapped.close()
+    first.unwrapped.close()
+    assert len(pool.groups) == 1  # its games have ended
+    second.step(jax.random.key(0), states[1], jnp.int32(0), params)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="this environment has been closed"):
+        jax.block_until_ready(first.step(jax.random.key(0), states[0], jnp.int32(0), params))
+    second.unwrapped.close()
+    assert pool.closed

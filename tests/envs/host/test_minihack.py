@@ -124,7 +124,8 @@ def test_the_sixteen_tasks_of_e3b_and_many_more_have_names():
     names = catalogue.minihack_names()
     for task in ("MultiRoom-N10-Lava-OpenDoor", "LavaCrossingS19N17", "Labyrinth-Big"):
         assert f"MiniHack-{task}-v0" in names
-    assert len(names) > 140 and set(names) <= set(envs.registered())
+    assert len(names) > 140
+    assert {name for name in names if "Boxoban" not in name} <= set(envs.registered())
 
 
 def test_make_and_play_under_jit():
@@ -164,3 +165,29 @@ def test_bad_values_are_told():
             envs.make("MiniHack-Room-5x5-v0", workers=1, **options)
     with pytest.raises(envs.UnknownEnvironment, match="MiniHack-MultiRoom-N4-Locked-v0"):
         envs.make("MiniHack-MultiRoom-N4-Loked-v0")
+
+
+@pytest.mark.parametrize(
+    ("name", "slow"),
+    [
+        ("MiniHack-MultiRoom-N2-v0", True),  # a map is drawn and compiled
+        ("MiniHack-LavaCrossingS9N2-v0", True),
+        ("MiniHack-Room-5x5-v0", False),
+        ("MiniHack-Freeze-Horn-Restricted-v0", False),  # MiniHack's own class, one level
+    ],
+)
+def test_episodes_start_ahead_where_starting_is_slow(name, slow):
+    assert games.family(name, {}).description.slow_reset == slow
+
+
+def test_boxoban_is_listed_where_its_levels_are(monkeypatch, tmp_path):
+    name = "MiniHack-Boxoban-Medium-v0"
+    assert name in catalogue.minihack_names()
+    monkeypatch.setattr(catalogue, "_minihack", lambda: tmp_path)
+    assert name not in catalogue.names()
+    folder = tmp_path / "dat" / "boxoban-levels-master" / "medium" / "train"
+    with pytest.raises(catalogue.MissingExtra, match=f"needs Boxoban's levels, .*{folder}: python"):
+        envs.make(name)
+    folder.mkdir(parents=True)
+    (folder / "000.txt").write_text("")
+    assert name in catalogue.names() and "MiniHack-Boxoban-Hard-v0" not in catalogue.names()

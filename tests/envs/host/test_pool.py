@@ -170,6 +170,23 @@ def test_threads_may_share_a_pool():
     pool.close()
 
 
+def test_memory_beside_a_lost_worker_replaces_no_other(pool):
+    pool.memory()
+    before = [process.pid for process in pool.processes]
+    os.kill(before[0], signal.SIGKILL)
+    with pytest.warns(UserWarning, match="restarting it") as told:
+        memory = pool.memory()
+    assert len(told) == pool.restarts == 1
+    assert pool.processes[1].pid == before[1] and pool.processes[0].pid != before[0]
+    assert all(set(one) == {"rss", "private", "pss"} for one in memory)
+
+
+@pytest.mark.parametrize("deadline", [0, -1.0, float("nan"), float("inf"), 1e9])
+def test_deadlines_are_checked(deadline):
+    with pytest.raises(ValueError, match="^deadline=.*above 0 and at most 86400"):
+        Pool("gymnasium", "gym:CartPole-v1", {}, workers=1, deadline=deadline)
+
+
 def test_closed_pools_say_so():
     pool = Pool("gymnasium", "gym:CartPole-v1", {}, workers=1)
     group = pool.group(2)
@@ -193,12 +210,30 @@ def test_out_of_shared_memory_is_told(pool):
     play(group, 3)
 
 
+def shared_memory(pid="self"):
+    """Blocks of shared memory that a process holds."""
+    links = [os.readlink(path) for path in Path(f"/proc/{pid}/fd").iterdir() if path.is_symlink()]
+    return [link for link in links if "jaxrl-host" in link]
+
+
+def named_memory():
+    """What has a name in the machine's shared memory, locks apart."""
+    return {name for name in os.listdir("/dev/shm") if not name.startswith("sem.")}
+
+
 def test_nothing_is_left_behind(pool):
     folder, pids = Path(pool.folder), [p.pid for p in pool.processes]
+    named, held = named_memory(), len(shared_memory())
+    group = pool.group(4)
+    group.reset(BASE[:4])
+    assert folder.exists() and named_memory() <= named
+    assert len(shared_memory()) > held and all(shared_memory(pid) for pid in pids)
+    group.close()  # ends its games alone
+    assert len(shared_memory()) == held and not any(shared_memory(pid) for pid in pids)
     pool.group(4).reset(BASE[:4])
-    assert folder.exists()
     pool.close()
     assert not folder.exists() and not any(alive(pid) for pid in pids)
+    assert len(shared_memory()) == held and named_memory() <= named
 
 
 def alive(pid):
@@ -220,6 +255,7 @@ def test_workers_end_with_their_parent(kill):
         "print(*[p.pid for p in pool.processes], pool.folder, flush=True)\n"
         "while True: group.send(np.zeros(4, int)); group.recv()\n"
     )
+    named = named_memory()
     child = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
@@ -237,7 +273,7 @@ def test_workers_end_with_their_parent(kill):
     assert not any(alive(int(pid)) for pid in pids)
     while Path(folder).exists() and time.monotonic() < limit:
         time.sleep(0.02)
-    assert not Path(folder).exists()
+    assert not Path(folder).exists() and named_memory() <= named
 
 
 @pytest.mark.parametrize("number", [0, -3])
