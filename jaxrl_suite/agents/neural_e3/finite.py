@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import optax
 
 from envs import spaces
-from envs.core import Environment, batch_keys
+from envs.core import Environment, batch_keys, succeeded
 from envs.wrappers import select
 from jaxrl_suite import evaluation, q_learning, replay
 from jaxrl_suite.agents.neural_e3 import ensemble, playouts
@@ -116,13 +116,18 @@ def make(env: Environment, env_params: Any, config: FiniteConfig) -> Experiment:
             jnp.int32(0),
         )
 
-    def episode(key: jax.Array, state: FiniteState, how: str) -> tuple[Episode, jax.Array]:
-        """One real episode; `how` is "random", "explore", "plan" or "q". With the planned value."""
+    def episode(
+        key: jax.Array, state: FiniteState, how: str
+    ) -> tuple[Episode, jax.Array, jax.Array]:
+        """One real episode; `how` is "random", "explore", "plan" or "q".
+
+        With the planned value, and whether the task was done.
+        """
         reset_key, key = jax.random.split(key)
         observation, env_state = env.reset(reset_key, state.env_params)
 
         def step(carry: Any, now: tuple[jax.Array, jax.Array]) -> tuple[Any, Any]:
-            observation, env_state, plan, over = carry
+            observation, env_state, plan, over, total, won = carry
             time, key = now
             plan_key, step_key = jax.random.split(key)
             if how == "random":
@@ -142,19 +147,22 @@ def make(env: Environment, env_params: Any, config: FiniteConfig) -> Experiment:
                     how == "explore",
                 )
                 action = plan.actions[0, time]
-            after, env_state, reward, terminated, truncated, _ = env.step(
+            after, env_state, reward, terminated, truncated, info = env.step(
                 step_key, env_state, action, state.env_params
             )
             reward = jnp.where(over, 0.0, reward)
+            total = total + reward
+            won = jnp.where(over, won, succeeded(info, total))
             over = over | terminated | truncated
             made = Episode(observation, action, reward, after, over)
-            return (after, env_state, plan, over), (made, plan.value[0] / (horizon - time))
+            carry = after, env_state, plan, over, total, won
+            return carry, (made, plan.value[0] / (horizon - time))
 
         plan = playouts.blank(config.kept, horizon)
-        first = (observation, env_state, plan, jnp.asarray(False))
+        first = observation, env_state, plan, jnp.asarray(False), jnp.float32(0), jnp.asarray(False)
         keys = jax.random.split(key, horizon)
-        _, (steps, value) = jax.lax.scan(step, first, (jnp.arange(horizon), keys))
-        return steps, value.mean()
+        (*_, won), (steps, value) = jax.lax.scan(step, first, (jnp.arange(horizon), keys))
+        return steps, value.mean(), won
 
     def draw(key: jax.Array, data: Replay, number: int) -> tuple[jax.Array, jax.Array, Item]:
         """Random steps: the episodes they are from, weights (0 after an episode's end), the steps."""
@@ -213,10 +221,10 @@ def make(env: Environment, env_params: Any, config: FiniteConfig) -> Experiment:
         play_key, model_key, q_key, key = jax.random.split(state.key, 4)
         keys = batch_keys(play_key, together)
         early = state.count * together < config.random_episodes
-        steps, _ = jax.vmap(lambda k: episode(k, state, "random"))(keys)
+        steps, *_ = jax.vmap(lambda k: episode(k, state, "random"))(keys)
         metrics: dict[str, Any] = {}
         if config.explore == "models":
-            planned, value = jax.vmap(lambda k: episode(k, state, "explore"))(keys)
+            planned, value, _ = jax.vmap(lambda k: episode(k, state, "explore"))(keys)
             steps = select(early, steps, planned)
             metrics["disagreement"] = value.mean()
         state = state._replace(data=replay.add(state.data, steps))
@@ -235,9 +243,8 @@ def make(env: Environment, env_params: Any, config: FiniteConfig) -> Experiment:
 
     def evaluate(key: jax.Array, state: FiniteState) -> dict[str, Any]:
         keys = batch_keys(key, config.eval_episodes)
-        steps, _ = jax.vmap(lambda k: episode(k, state, config.exploit))(keys)
-        returns = steps.reward.sum(-1)
-        return {"return": returns.mean(), "solved": (returns > 0).astype(jnp.float32).mean()}
+        steps, _, won = jax.vmap(lambda k: episode(k, state, config.exploit))(keys)
+        return {"return": steps.reward.sum(-1).mean(), "solved": won.astype(jnp.float32).mean()}
 
     def play(key: jax.Array, state: FiniteState) -> Iterator[evaluation.Moment]:
         def act(key: jax.Array, time: Any, observation: Any, reset: jax.Array) -> Any:

@@ -261,7 +261,7 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
         weights = state.cover.weights
         metrics |= {
             "episode_return": value,
-            "solved": jnp.mean(episodes.returns(found) > 0),
+            "solved": jnp.mean(episodes.successes(found)),
             "exploring": reward_free.astype(jnp.float32),
             "policies": state.cover.count.astype(jnp.float32),
             "mixed_policies": jnp.exp(-jnp.sum(jax.scipy.special.xlogy(weights, weights))),
@@ -278,8 +278,8 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
 
     def evaluate(key: jax.Array, state: PCPGState) -> dict[str, Any]:
         found = gather(key, state.best_params, state.env_params, config.eval_episodes)
-        value = episodes.returns(found)
-        return {"return": value.mean(), "solved": jnp.mean(value > 0)}
+        value = episodes.returns(found).mean()
+        return {"return": value, "solved": jnp.mean(episodes.successes(found))}
 
     def play(key: jax.Array, state: PCPGState) -> Iterator[evaluation.Moment]:
         return evaluation.play(key, env, state.env_params, act(state), ())
