@@ -196,7 +196,9 @@ def first_accepted(
 
     shapes = jax.eval_shape(once, key)[0]
     blank = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
-    count, decoder, loss = jax.lax.while_loop(wanted, another, (jnp.int32(0), blank, jnp.inf))
+    count, decoder, loss = jax.lax.while_loop(
+        wanted, another, (jnp.int32(0), blank, jnp.float32(jnp.inf))
+    )
     return decoder, loss, count
 
 

@@ -70,7 +70,9 @@ def make(env: Environment, env_params: Any, config: ControlConfig) -> Experiment
     actions, steps, together = choice.n, evaluation.horizon(env), config.together
     num_updates = config.episodes // together
     q_network = QNetwork(encoder, actions)
-    model_optimizer = optax.chain(optax.clip_by_global_norm(10.0), optax.adam(config.model_rate))
+    model_optimizer = ensemble.each(
+        optax.chain(optax.clip_by_global_norm(10.0), optax.adam(config.model_rate))
+    )
     q_optimizer = optax.chain(optax.clip_by_global_norm(10.0), optax.adam(config.q_rate))
 
     def q(params: Any, observation: jax.Array) -> jax.Array:

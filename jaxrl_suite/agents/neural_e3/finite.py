@@ -81,7 +81,9 @@ def make(env: Environment, env_params: Any, config: FiniteConfig) -> Experiment:
     members, together = config.members, config.together
     network = ensemble.BitsModel(bits, actions, horizon, config.width, config.scale)
     q_network = QNetwork(MLPEncoder(config.q_widths, "relu"), actions)
-    model_optimizer = optax.chain(optax.clip_by_global_norm(10.0), optax.adam(config.model_rate))
+    model_optimizer = ensemble.each(
+        optax.chain(optax.clip_by_global_norm(10.0), optax.adam(config.model_rate))
+    )
     q_optimizer = optax.chain(optax.clip_by_global_norm(10.0), optax.adam(config.q_rate))
 
     def simulate(models: Any) -> playouts.Simulate:
