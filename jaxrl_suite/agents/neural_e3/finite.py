@@ -19,7 +19,7 @@ from envs import spaces
 from envs.core import Environment, batch_keys, succeeded
 from envs.wrappers import select
 from jaxrl_suite import evaluation, q_learning, replay
-from jaxrl_suite.agents.neural_e3 import ensemble, playouts
+from jaxrl_suite.agents.neural_e3 import ensemble, fitting, playouts
 from jaxrl_suite.agents.neural_e3.settings import FiniteConfig, check
 from jaxrl_suite.experiment import ConfigError, Experiment, Mean
 from jaxrl_suite.networks.encoders import MLPEncoder
@@ -177,16 +177,6 @@ def make(env: Environment, env_params: Any, config: FiniteConfig) -> Experiment:
         item = Item(seen, steps.action, steps.reward, after, steps.over)
         return which, (~before).astype(jnp.float32), item
 
-    def model_loss(models: Any, batch: Any, seen: jax.Array) -> jax.Array:
-        """Cross entropy of the next bits and squared error of the reward, of each member's batch."""
-        _, weight, item = batch
-        observation, time = item.observation
-        logits, reward = ensemble.predict(network, models, observation, item.action, time)
-        error = optax.sigmoid_binary_cross_entropy(logits, item.next_observation[0]).mean(-1)
-        error = error + (reward - item.reward) ** 2
-        # the sum over members: each has a gradient of its own
-        return jnp.sum(jnp.mean(error * weight * seen, -1))
-
     def train_models(key: jax.Array, state: FiniteState) -> tuple[Any, Any, jax.Array]:
         def step(carry: Any, key: jax.Array) -> tuple[Any, jax.Array]:
             models, opt_state = carry
@@ -198,7 +188,10 @@ def make(env: Environment, env_params: Any, config: FiniteConfig) -> Experiment:
                 own = jax.vmap(lambda m, w: jax.random.fold_in(jax.random.key(m), w), (None, 0))
                 share = jax.vmap(lambda m, w: jax.vmap(jax.random.uniform)(own(m, w)))
                 seen = share(jnp.arange(members), batch[0]) < config.member_share
-            value, gradient = jax.value_and_grad(model_loss)(models, batch, seen)
+            _, weight, item = batch
+            value, gradient = jax.value_and_grad(fitting.bits_loss, 1)(
+                network, models, item, weight * seen
+            )
             change, opt_state = model_optimizer.update(gradient, opt_state, models)
             return (optax.apply_updates(models, change), opt_state), value / members
 
