@@ -57,7 +57,9 @@ def succeeded(info: Info, episode_return: jax.Array) -> jax.Array:
         things; elsewhere a return above 0 is taken for it.
       episode_return: with the last step's reward.
     """
-    return info.get("success", episode_return > 0)
+    if "success" in info:
+        return jnp.asarray(info["success"]).astype(bool)
+    return episode_return > 0
 
 
 class StepInfo(NamedTuple):

@@ -288,6 +288,6 @@ def test_evaluation_and_training_take_success_from_the_lock():
     }
     share = {
         kind: float(acting.episode_metrics(info | more)["solved"].total) / 2
-        for kind, more in (("return", {}), ("told", {"success": jnp.asarray([[False, True]])}))
+        for kind, more in (("return", {}), ("told", {"success": jnp.asarray([[0.0, 1.0]])}))
     }
     assert share == {"return": 1.0, "told": 0.5}
