@@ -5,7 +5,9 @@
 SWEEP... are folders of `jaxrl sweep e3b --grid env=... --grid bonus=... --grid coefficient=...`
 (`benchmarks/results_bonus_tasks.sh` has the commands). A bonus has one coefficient for all tasks: of
 the swept ones that with the best mean over tasks. Intervals resample the seeds of every task
-(stratified bootstrap, Agarwal et al., NeurIPS 2021). "Final" is the share of episodes solved over the
+(stratified bootstrap, Agarwal et al., NeurIPS 2021). A bonus is any expression, sums too
+(`e3b+0.1*noveld`). Where its best coefficient is the smallest or largest that was swept, a line says so:
+the grid should go on there. "Final" is the share of episodes solved over the
 last tenth of training, "all along" its mean over the whole of it: how soon a bonus gets there.
 """
 
@@ -68,6 +70,17 @@ def reported(path: Path) -> Scores:
     }
 
 
+def joined(earlier: Scores, new: Scores) -> Scores:
+    """Both, a bonus with the coefficients of either; a coefficient that both have is the newer one's."""
+    names = dict.fromkeys([*earlier, *new])
+    return {name: earlier.get(name, {}) | new.get(name, {}) for name in names}
+
+
+def at_an_end(by_coefficient: dict[float, Any], best: float) -> bool:
+    """Whether a grid of coefficients might hold a better one beyond its end."""
+    return len(by_coefficient) > 1 and best in (min(by_coefficient), max(by_coefficient))
+
+
 def iqm(by_env: dict[str, np.ndarray]) -> tuple[float, float, float]:
     """Interquartile mean over all runs of all tasks, and its 95% interval."""
     rng = np.random.default_rng(0)
@@ -123,8 +136,10 @@ def main(argv: list[str] | None = None) -> None:
     options = parser.parse_args(argv)
 
     earlier = reported(options.beside) if options.beside else {}
-    scores = earlier | read(options.sweeps)
+    scores = joined(earlier, read(options.sweeps))
     best = chosen(scores)
+    for bonus in (b for b in scores if at_an_end(scores[b], best[b])):
+        print(f"{bonus}: {best[bonus]:g} is an end of its grid {sorted(scores[bonus])}")
     picked = {bonus: scores[bonus][best[bonus]] for bonus in scores}
     results = {b: {m: iqm(picked[b][m]) for m in MEASURES} for b in picked}
     results = dict(sorted(results.items(), key=lambda item: -item[1]["final"][0]))
@@ -133,7 +148,8 @@ def main(argv: list[str] | None = None) -> None:
     for bonus, by_measure in results.items():
         shown = [f"{m:.2f} ({low:.2f} to {high:.2f})" for m, low, high in by_measure.values()]
         each = [f"{picked[bonus]['final'][env].mean():.2f}" for env in tasks]
-        coefficient = "-" if bonus == "none" else f"{best[bonus]:g}"
+        swept = f" of {len(scores[bonus])}" if len(scores[bonus]) > 1 else ""
+        coefficient = "-" if bonus == "none" else f"{best[bonus]:g}{swept}"
         rows.append([f"`{bonus}`", coefficient, *shown, *each])
     options.out.mkdir(parents=True, exist_ok=True)
     figure(results).savefig(options.out / "iqm.png", dpi=110)

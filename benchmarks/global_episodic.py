@@ -1,6 +1,7 @@
 """Figures of the study of global and episodic bonuses, from sweeps of `global_episodic`.
 
     jaxrl bench global_episodic SWEEP... [--out docs/results/global_episodic]
+    jaxrl bench global_episodic RESULTS.json --out FOLDER      # the second picture and its points anew
 
 SWEEP... are folders of `jaxrl sweep global_episodic` over `bonus`, `num_contexts` and `coefficient`
 (`benchmarks/results_global_episodic.sh` has the commands). Two pictures and a table:
@@ -14,6 +15,7 @@ SWEEP... are folders of `jaxrl sweep global_episodic` over `bonus`, `num_context
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -61,18 +63,23 @@ def read(folders: list[Path]) -> tuple[Success, dict[str, dict[str, float]]]:
     return success, chosen
 
 
-def variance_share(env: str, contexts: float, sets: int = 8, most: int = 64) -> float:
-    """Mean over sets of contexts of E[Var(V* | pose)] / Var[V*]; an endless set is taken as `most`."""
+def variance_share(env: str, contexts: float, levels: int = 4096) -> float:
+    """Mean over sets of contexts of E[Var(V* | pose)] / Var[V*].
+
+    A set has at most `levels` contexts, which stand for an endless one too: few would make its share
+    too small, as a pose that one level has alone does not vary. There are 8 sets, 2 of the endless.
+    """
     world, _ = envs.make(env, auto_reset="none", log=False)
-    number = most if np.isinf(contexts) else int(contexts)
+    number = int(min(contexts, levels))
 
     @jax.jit
-    def share(key: jax.Array) -> jax.Array:
-        grids = jax.vmap(world.reset)(jax.random.split(key, number))[1].grid
-        found = value_variance(grids)
-        return found.between / found.total
+    def grids(key: jax.Array) -> jax.Array:
+        return jax.vmap(world.reset)(jax.random.split(key, number))[1].grid
 
-    return float(np.mean([share(jax.random.key(i)) for i in range(sets)]))
+    found = [
+        value_variance(grids(jax.random.key(i))) for i in range(8 if contexts <= levels else 2)
+    ]
+    return float(np.mean([one.between / one.total for one in found]))
 
 
 def named(contexts: float) -> str:
@@ -127,7 +134,8 @@ def variance_figure(points: list[dict[str, Any]]) -> Figure:
         axes.plot([p["share"] for p in own], [p["gap"] for p in own], f"C{i}o-", label=env)
         for point in own:
             where = (point["share"], point["gap"])
-            axes.annotate(point["contexts"], where, fontsize="x-small")
+            side = "right" if point["share"] > 0.5 else "left"  # within the frame
+            axes.annotate(point["contexts"], where, fontsize="x-small", ha=side)
     axes.axhline(0.0, color="grey", linewidth=0.8)
     axes.set_xlabel("share of Var[V*] between contexts")
     axes.set_ylabel("solved: episodic minus global")
@@ -136,15 +144,36 @@ def variance_figure(points: list[dict[str, Any]]) -> Figure:
     return chart
 
 
+def redraw(path: Path, episodic: str, global_: str, out: Path) -> None:
+    """Points and their picture anew from results that were written before; all else stays."""
+    record = json.loads(path.read_text())
+    success: Success = {
+        env: {
+            bonus: {
+                float("inf") if c == named(float("inf")) else float(c): np.asarray(values)
+                for c, values in by_contexts.items()
+            }
+            for bonus, by_contexts in bonuses.items()
+        }
+        for env, bonuses in record["solved"].items()
+    }
+    record["points"] = gaps(success, episodic, global_)
+    (out / path.name).write_text(json.dumps(record, indent=1) + "\n")
+    variance_figure(record["points"]).savefig(out / "variance.png", dpi=110)
+
+
 def main(argv: list[str] | None = None) -> None:
     """Reads the sweeps and writes pictures and table."""
     parser = argparse.ArgumentParser(prog="jaxrl bench global_episodic", description=__doc__)
-    parser.add_argument("sweeps", nargs="+", type=Path, help="folders of sweeps")
+    parser.add_argument("sweeps", nargs="+", type=Path, help="folders of sweeps, or one JSON file")
     parser.add_argument("--episodic", default="first_position", help="the episodic bonus")
     parser.add_argument("--global-bonus", default="global_position", help="the global bonus")
     parser.add_argument("--out", type=Path, default=_harness.results() / "global_episodic")
     options = parser.parse_args(argv)
 
+    if options.sweeps[0].suffix == ".json":
+        redraw(options.sweeps[0], options.episodic, options.global_bonus, options.out)
+        return
     success, chosen = read(options.sweeps)
     points = gaps(success, options.episodic, options.global_bonus)
     options.out.mkdir(parents=True, exist_ok=True)

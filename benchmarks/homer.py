@@ -5,10 +5,13 @@
 
 FOLDER holds runs of `homer`, any name, and sweeps of the baselines, one folder `ARM-H...` a horizon.
 
-HOMER's number of samples n is found by doubling: a seed's episodes to success are those of its first
-successful n and of all smaller n that were tried before it, evaluations included. A baseline's are
-those after which the mean return of training first reached the mark, with the best of its swept
-settings at each horizon. The mark is half of V*, which is computed exactly.
+HOMER's number of samples n is found by doubling from `FIRST` on: a seed's episodes to success are
+those of its first successful n and of all smaller n before it, evaluations included. The rule is one
+for all horizons: an n that nobody ran because it seemed too small counts as tried and failed. A
+baseline's are those after which the mean return first reached the mark, with the best of its swept
+settings at each horizon: of the evaluations, where it was evaluated on the way (DQN, whose training
+return says more about its epsilon; those episodes are not counted), else of training. The mark is
+half of V*, which is computed exactly.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from jaxrl_suite.agents.homer.algorithm import covering
 from jaxrl_suite.runner import watch
 from jaxrl_suite.runner.curves import Curves
 
+FIRST = 125  # n of the first try at every horizon
 EVALUATED = 4000  # episodes behind a score of abstraction or cover
 
 
@@ -68,24 +72,42 @@ def homer_runs(root: Path) -> dict[str, dict[int, dict[int, tuple[Path, Curves]]
 
 def by_doubling(runs: dict[int, tuple[Path, Curves]]) -> np.ndarray:
     """`[seeds]`: episodes to success, all tries up to the first success counted."""
-    spent, needed = 0.0, None
+    needed, spent = np.full(len(next(iter(runs.values()))[1].seeds), np.inf), unrun(runs)
     for n in sorted(runs):
         curves = runs[n][1]
-        success = solved(curves)
-        needed = np.full(len(success), np.inf) if needed is None else needed
-        spent += curves.metrics["eval/episodes"][:, -1].max() + curves.config["eval_episodes"]
-        needed = np.where(np.isinf(needed) & success, spent, needed)
-    assert needed is not None
+        spent += cost(curves)
+        needed = np.where(np.isinf(needed) & solved(curves), spent, needed)
     return needed
 
 
+def cost(curves: Curves) -> float:
+    """Episodes of a run of HOMER and of its evaluation."""
+    return curves.metrics["eval/episodes"][:, -1].max() + curves.config["eval_episodes"]
+
+
+def unrun(runs: dict[int, tuple[Path, Curves]]) -> float:
+    """Episodes that the tries from `FIRST` up to the smallest n that was run would have taken."""
+    least = min(runs)
+    curves, total, n = runs[least][1], 0.0, FIRST
+    evaluated = curves.config["eval_episodes"]
+    while n < least:
+        total += (cost(curves) - evaluated) * n / least + evaluated
+        n *= 2
+    return total
+
+
 def by_training(curves: Curves, horizon: int) -> np.ndarray:
-    """`[seeds]`: episodes after which the return of training first reached the mark."""
-    reached = np.nan_to_num(curves.metrics["episode_return"], nan=-1.0) >= mark(
-        curves.config["env"]
-    )
+    """`[seeds]`: episodes after which the mean return first reached the mark."""
+    reached = np.nan_to_num(curves.metrics[judged(curves)], nan=-1.0) >= mark(curves.config["env"])
     first = np.argmax(reached, 1)
     return np.where(reached.any(1), curves.env_steps[first] / horizon, np.inf)
+
+
+def judged(curves: Curves) -> str:
+    """The return that tells of success: evaluations, if there were some before the last line."""
+    evaluated = curves.metrics.get("eval/return")
+    on_the_way = evaluated is not None and np.isfinite(evaluated[:, :-1]).any()
+    return "eval/return" if on_the_way else "episode_return"
 
 
 def baselines(root: Path) -> tuple[Needed, dict[str, dict[int, dict[str, Any]]]]:
@@ -96,7 +118,7 @@ def baselines(root: Path) -> tuple[Needed, dict[str, dict[int, dict[str, Any]]]]
         arm, _, horizon = folder.parent.name.rpartition("-H")
         cells = [Curves.read(path.parent) for path in sorted(folder.glob("*/config.yaml"))]
         found = [by_training(curves, int(horizon)) for curves in cells]
-        returns = [float(curves.final("episode_return").mean()) for curves in cells]
+        returns = [float(curves.final(judged(curves)).mean()) for curves in cells]
         # most seeds solved, then fewest episodes, then the best return
         order = [
             (np.isinf(f).sum(), np.median(np.minimum(f, 1e12)), -r)
@@ -112,7 +134,7 @@ def baselines(root: Path) -> tuple[Needed, dict[str, dict[int, dict[str, Any]]]]
         chosen.setdefault(arm, {})[int(horizon)] = {
             "setting": {name: cells[best].config[name] for name in sorted(differing)},
             "settings": len(cells),
-            "episodes": int(cells[best].env_steps[-1]) // int(horizon),
+            "cap": int(cells[best].env_steps[-1]) // int(horizon),
             "return": returns[best],
         }
     return needed, chosen
@@ -193,7 +215,7 @@ def main(argv: list[str] | None = None) -> None:
     }
     others, chosen = baselines(options.folder)
     needed |= {arm: dict(sorted(by_horizon.items())) for arm, by_horizon in others.items()}
-    caps = {arm: {h: c["episodes"] for h, c in own.items()} for arm, own in chosen.items()}
+    caps = {arm: {h: c["cap"] for h, c in own.items()} for arm, own in chosen.items()}
     rows, data = [], []
     options.out.mkdir(parents=True, exist_ok=True)
     for arm, by_horizon in needed.items():
@@ -204,11 +226,9 @@ def main(argv: list[str] | None = None) -> None:
                 n = max(runs[arm][h])
                 path, curves = runs[arm][h][n]
                 tried = sorted(runs[arm][h])
+                tries = runs[arm][h]
                 caps.setdefault(arm, {})[h] = int(
-                    sum(
-                        c.metrics["eval/episodes"][0, -1] + c.config["eval_episodes"]
-                        for _, c in runs[arm][h].values()
-                    )
+                    unrun(tries) + sum(cost(c) for _, c in tries.values())
                 )
                 found = scores(path, curves.seeds)
                 at = found["visits"].mean(2)[:, 1:] if h > 2 else found["visits"].mean(2)
@@ -260,7 +280,9 @@ def main(argv: list[str] | None = None) -> None:
         rows=rows,
         notes="Ten actions, Hadamard and Gaussian observations, every seed with a lock of its own. "
         f"HOMER's median episodes grow as H^{slope:.2f}. "
-        "HOMER's n is doubled until every seed succeeds, and all tries count. Agreement is the "
+        f"HOMER's n is doubled from {FIRST} on until every seed succeeds, and all tries count, "
+        "those that were not run because n seemed too small as failures. DQN is judged by evaluations "
+        "of its greedy policy, the other baselines by the return of training. Agreement is the "
         "normalised mutual information of codes and of live against dead, on fresh episodes at the "
         "largest n, over levels and seeds; visits are those of the uniform cover, the least over "
         "levels and seeds (best possible: 0.25, 0.25, 0.50). "

@@ -37,7 +37,7 @@ draw() {
 }
 draw global_episodic runs/results/contexts runs/results/contexts-more
 draw global_episodic-lava runs/results/lava
-draw global_episodic-messages runs/results/messages
+draw global_episodic-messages runs/results/messages --episodic first_message --global-bonus global_message
 draw global_episodic-corridors runs/results/corridors-episodic runs/results/corridors-global \
   runs/results/corridors-product
 .venv/bin/jaxrl report runs/results/corridors-tuning-*/cells/* --metric solved \

@@ -31,6 +31,7 @@ for horizon in 3 6 12 25; do
   homer random $horizon 5 "125 250 500 1000 2000" --abstraction random
 done
 if [ -n "$LARGE" ]; then
+  # what is left out below counts as tried and failed
   homer learned 50 5 "500 1000 2000"
   homer learned 100 5 "1000 2000 4000"
 fi
@@ -38,7 +39,8 @@ for horizon in 3 6 12; do
   baseline ppo $horizon 100000 ppo --rollout-length 60 --grid entropy=0.001,0.01,0.05
   baseline rnd $horizon 100000 ppo --rollout-length 60 --bonus rnd --bonus-share 0.25 --grid coefficient=0.01,0.1,1
   baseline e3b $horizon 100000 ppo --rollout-length 60 --bonus e3b --bonus-share 0.25 --grid coefficient=0.01,0.1,1
+  # its greedy policy is evaluated every 1024 episodes
   baseline dqn $horizon 100000 dqn --num-envs 32 --rollout-length 8 --gradient-steps 16 \
-    --capacity 100000 --grid epsilon_end=0.01,0.05,0.2
+    --capacity 100000 --grid epsilon_end=0.01,0.05,0.2 --eval-every $horizon
 done
 .venv/bin/jaxrl bench homer runs/results/homer

@@ -49,6 +49,19 @@ def batch_keys(key: jax.Array, count: int) -> jax.Array:
     return jax.random.wrap_key_data(words, impl=jax.random.key_impl(key))
 
 
+def succeeded(info: Info, episode_return: jax.Array) -> jax.Array:
+    """Whether an episode did its task, `[...]` bool like `episode_return`.
+
+    Args:
+      info: of its last step. `info["success"]` says so where an environment also pays for other
+        things; elsewhere a return above 0 is taken for it.
+      episode_return: with the last step's reward.
+    """
+    if "success" in info:
+        return jnp.asarray(info["success"]).astype(bool)
+    return episode_return > 0
+
+
 class StepInfo(NamedTuple):
     """What `step` returns, in its order: a plain tuple with names, for code that prefers them.
 
@@ -100,7 +113,7 @@ class Environment(Generic[TState, TParams]):
 
     @property
     def success_pays(self) -> bool:
-        """Whether an episode's return is above 0 where its task was done, and only there."""
+        """Whether `succeeded` of an episode's last step says that its task was done."""
         return False
 
     def reset(self, key: jax.Array, params: TParams | None = None) -> tuple[Observation, TState]:

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.custom_batching import custom_vmap
 
-from envs.core import Environment, batch_keys
+from envs.core import Environment, batch_keys, succeeded
 from envs.screen import Screen
 
 # (key, memory, observation [N, ...], reset [N]) -> (memory, action [N, ...])
@@ -30,7 +30,7 @@ def horizon(env: Environment) -> int:
 
 
 def headline(env: Environment, *more: str) -> tuple[str, ...]:
-    """Metrics to show first: `solved` only where a return above 0 means that the task was done."""
+    """Metrics to show first: `solved` only where it means that the task was done."""
     solved = ("solved",) if getattr(env, "success_pays", False) else ()
     return ("episode_return", *solved, *more)
 
@@ -43,7 +43,7 @@ def episodes(
     The loop ends with the last episode; under `vmap`, with the last of all seeds.
 
     Returns:
-      `return`, `length` and `solved` (share of episodes with a positive return), `[]` float32.
+      `return`, `length` and `solved` (share of episodes, see `envs.core.succeeded`), `[]` float32.
     """
     refresh_key, reset_key, key = jax.random.split(key, 3)
     env_params = env.refresh(refresh_key, env_params)
@@ -55,29 +55,31 @@ def episodes(
     )
 
     def step(carry: Any) -> Any:
-        count, (state, observation, reset, memory, over, total, length) = carry
+        count, (state, observation, reset, memory, over, total, length, won) = carry
         action_key, step_key = jax.random.split(keys[count])
         memory, action = act(action_key, memory, observation, reset)
         batch = batch_keys(step_key, number)
-        observation, state, reward, terminated, truncated, _ = step_env(
+        observation, state, reward, terminated, truncated, info = step_env(
             batch, state, action, env_params
         )
         total = total + jnp.where(over, 0.0, reward)
         length = length + ~over
+        won = jnp.where(over, won, succeeded(info, total))
         reset = terminated | truncated
-        return count + 1, (state, observation, reset, memory, over | reset, total, length)
+        return count + 1, (state, observation, reset, memory, over | reset, total, length, won)
 
     def unfinished(carry: Any) -> jax.Array:
-        count, (*_, over, _, _) = carry
+        count, (*_, over, _, _, _) = carry
         return _anywhere((count < most) & ~over.all())
 
     never, zeros = jnp.zeros(number, bool), jnp.zeros(number)
-    first = (state, observation, ~never, memory, never, zeros, jnp.zeros(number, jnp.int32))
-    _, (*_, total, length) = jax.lax.while_loop(unfinished, step, (jnp.int32(0), first))
+    counted = (zeros, jnp.zeros(number, jnp.int32), never)
+    first = (state, observation, ~never, memory, never, *counted)
+    _, (*_, total, length, won) = jax.lax.while_loop(unfinished, step, (jnp.int32(0), first))
     return {
         "return": total.mean(),
         "length": length.astype(jnp.float32).mean(),
-        "solved": (total > 0).astype(jnp.float32).mean(),
+        "solved": won.astype(jnp.float32).mean(),
     }
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import jax
 import numpy as np
 import pytest
 
+from benchmarks import global_episodic as figures
 from experiments import global_episodic
 from jaxrl_suite.experiment import ConfigError
 from jaxrl_suite.runner import sweep
@@ -72,3 +74,23 @@ def test_bad_input_is_named():
         global_episodic.build(dataclasses.replace(TINY, env="MultiRom-N6"))
     with pytest.raises(ConfigError, match="num_contexts=0"):
         global_episodic.build(dataclasses.replace(TINY, num_contexts=0))
+
+
+def test_an_endless_set_varies_at_least_as_much_as_a_hundred_contexts():
+    env = "MultiRoom-N2-S4"
+    shares = [figures.variance_share(env, c, 512) for c in (1, 10, 100, float("inf"))]
+    assert shares == sorted(shares) and shares[0] < 1e-6 and shares[-1] > shares[-2]
+    # a locked door is not the end of the world: it was 2e-12
+    assert 0.1 < figures.variance_share("DoorKey-8x8", 256) < 0.4
+
+
+def test_points_are_made_anew_from_written_results(tmp_path):
+    solved = {"first_message": {"3": [1.0, 0.5]}, "global_message": {"3": [0.5, 0.5], "1": [0.0]}}
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps({"points": [], "solved": {"DoorKey-5x5": solved}, "commit": "a"}))
+    names = ["--episodic", "first_message", "--global-bonus", "global_message"]
+    figures.main([str(path), *names, "--out", str(tmp_path)])
+    record = json.loads(path.read_text())
+    (point,) = record["points"]
+    assert (point["contexts"], point["gap"], record["commit"]) == ("3", 0.25, "a")
+    assert 0 < point["share"] < 1 and (tmp_path / "variance.png").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -75,12 +76,22 @@ def test_episodes_to_success(tmp_path):
         config = {"env": "DiabolicalLock-H3", "eval_episodes": 10}
         return tmp_path, Curves("homer", config, np.arange(3), np.array([1]), metrics)
 
-    runs = {200: tried([5.0, 2.6, 2.4], 1000), 100: tried([5.0, 0.1, 0.0], 500)}
+    runs = {250: tried([5.0, 2.6, 2.4], 1000), 125: tried([5.0, 0.1, 0.0], 500)}
     np.testing.assert_array_equal(figures.by_doubling(runs), [510, 1520, np.inf])
+    # tries that were left out cost what they would have
+    runs = {500: tried([5.0, 0.0, 0.0], 2000)}
+    np.testing.assert_array_equal(figures.by_doubling(runs), [510 + 1010 + 2010, np.inf, np.inf])
     metrics = {"episode_return": np.array([[np.nan, 2.5, 0.0], [0.0, 0.0, 2.4]])}
     config = {"env": "DiabolicalLock-H3"}
     curves = Curves("ppo", config, np.arange(2), np.array([30, 60, 90]), metrics)
     np.testing.assert_array_equal(figures.by_training(curves, 3), [20, np.inf])
+    # what is evaluated on the way counts instead; once, at the end, it is no curve
+    end = {"eval/return": np.array([[np.nan, np.nan, 5.0], [np.nan, np.nan, 5.0]])}
+    once = dataclasses.replace(curves, metrics=metrics | end)
+    np.testing.assert_array_equal(figures.by_training(once, 3), [20, np.inf])
+    seen = {"eval/return": np.array([[np.nan, 0.0, 5.0], [2.6, np.nan, 0.0]])}
+    greedy = dataclasses.replace(curves, metrics=metrics | seen)
+    np.testing.assert_array_equal(figures.by_training(greedy, 3), [30, 10])
     needed = {h: np.full(3, 7.0 * h**1.5) for h in (3, 10, 50)}
     np.testing.assert_allclose(figures.exponent(needed)[0], 1.5)
 

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks import _operations, bonus_tasks, breakdown, soak
 from experiments import e3b
+from jaxrl_suite.runner import cli
 
 
 def test_operations_of_products_convolutions_loops_and_branches():
@@ -78,8 +79,6 @@ def test_quarters_of_a_soak_tell_a_leak_from_a_swing(leak, grows):
 
 def test_scores_go_to_a_report_and_back(tmp_path):
     sweeps = tmp_path / "sweep"
-    from jaxrl_suite.runner import cli
-
     given = "sweep e3b --total-steps 256 --num-envs 4 --rollout-length 8 --widths 8 --features 4"
     given += (
         " --eval-episodes 1 --no-plots --seeds 2 --grid env=Empty-5x5,Empty-6x6 --coefficient 0.01"
@@ -95,3 +94,30 @@ def test_scores_go_to_a_report_and_back(tmp_path):
     read = bonus_tasks.read([sweeps / "plain", sweeps / "own"])
     assert set(found) == {"rnd", "rnd, own value"} == set(read)
     jax.tree.map(np.testing.assert_array_equal, found, read)
+
+
+def test_sweeps_of_more_coefficients_go_beside_earlier_ones():
+    def scored(value):
+        by_env = {"a": np.array([value])}
+        return dict.fromkeys(bonus_tasks.MEASURES, by_env)
+
+    earlier = {"rnd": {0.001: scored(0.3), 0.005: scored(0.1)}, "e3b": {0.02: scored(0.5)}}
+    more = {"rnd": {0.0003: scored(0.4), 0.0001: scored(0.2)}, "e3b+0.1*noveld": {0.02: scored(0)}}
+    both = bonus_tasks.joined(earlier, more)
+    assert list(both["rnd"]) == [0.001, 0.005, 0.0003, 0.0001] and set(both) == {*earlier, *more}
+    assert len(earlier["rnd"]) == 2
+    best = bonus_tasks.chosen(both)
+    assert best["rnd"] == 0.0003 and not bonus_tasks.at_an_end(both["rnd"], 0.0003)
+    assert bonus_tasks.at_an_end(earlier["rnd"], bonus_tasks.chosen(earlier)["rnd"])
+    assert not bonus_tasks.at_an_end(both["e3b"], 0.02)  # a single one has no ends
+
+
+def test_sums_are_swept_and_read(tmp_path):
+    names = ["first_position+global_position", "e3b+0.1*noveld"]
+    command = (
+        f"sweep e3b --env Empty-5x5 --grid bonus={','.join(names)} --total-steps 64 --num-envs 4 "
+        "--rollout-length 8 --minibatches 2 --epochs 1 --widths 8 --eval-episodes 2 --seeds 1 "
+        f"--out {tmp_path / 'sums'}"
+    )
+    assert cli.main(command.split()) == 0
+    assert set(bonus_tasks.read([tmp_path / "sums"])) == set(names)

@@ -5,7 +5,8 @@ much the value function varies between contexts: a global bonus carries what it 
 over to the next, which helps only where the same features have about the same value there.
 
 Here V* is computed by value iteration on every level, and split by the law of total variance over the
-feature psi = pose (position and direction):
+feature psi = pose (position and direction; in levels with a key also whether it lies there still, is
+in hand, or its door is open; before that with the poses on this side of the door):
 
     Var[V*] = E[ Var(V* | psi) ]  +  Var( E[V* | psi] )
               between contexts        explained by the pose
@@ -19,7 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from envs.grid import cells
-from envs.grid.planner import FAR, steps_to_goal
+from envs.grid.planner import FAR, closed_steps, facing, passable, stage_steps, stages
 
 
 class ValueVariance(NamedTuple):
@@ -42,27 +43,41 @@ def optimal_values(grid: jax.Array, discount: float) -> jax.Array:
       discount: gamma.
 
     Returns:
-      `[4, height, width]` float32 by direction, row and column; 0 in walls
-      and where there is no way to the goal.
+      `[3, 4, height, width]` float32 by stage (`planner.stages`), direction, row and column; 0 in
+      walls and where there is no way to the goal. Levels without a key are in the last stage.
     """
     present, steps = _poses(grid)
     return jnp.where(present, discount ** (steps - 1.0), 0.0)
 
 
 def _poses(grid: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Whether an agent can stand there with a way to go, and the steps to the goal."""
-    steps, kind = steps_to_goal(grid), cells.kind(grid)
-    free = (cells.walkable(grid) & (kind != cells.LAVA)) | (kind == cells.CLOSED_DOOR)
-    return free & (steps < FAR) & (steps > 0), steps
+    """Whether an agent can stand there with a way to go, and the steps to the goal, by stage."""
+    steps, kind = stage_steps(grid), cells.kind(grid)
+    key, goal = kind == cells.KEY, kind == cells.GOAL
+    # on this side of the locked door: where a way leads to the key
+    near = (
+        closed_steps(jnp.where(goal, cells.WALL_CELL, grid), jnp.where(facing(key), 0, FAR)) < FAR
+    )
+    near = near.any(0) & passable(grid)
+    free = jax.vmap(passable)(stages(grid)) & jnp.stack([near, near | key, jnp.ones_like(near)])
+    return free[:, None] & (steps < FAR) & (steps > 0), steps
 
 
 def value_variance(grids: jax.Array, discount: float = 0.99) -> ValueVariance:
     """The split of Var[V*] over contexts.
 
     Args:
-      grids: `[contexts, height, width]` uint8 cells.
+      grids: `[contexts, height, width]` uint8 cells, of at most one key each.
       discount: gamma.
+
+    Raises:
+      ValueError: for levels of several keys, whose V* is not what is computed here (where the cells
+        are known).
     """
+    if not isinstance(grids, jax.core.Tracer):
+        most = int(jnp.max(jnp.sum(cells.kind(grids) == cells.KEY, (1, 2))))
+        if most > 1:
+            raise ValueError(f"grids with {most} keys: V* is exact for at most one key in a level")
     present, steps = jax.lax.map(_poses, grids)  # one after another: few arrays at a time
     values = jnp.where(present, discount ** (steps - 1.0), 0.0)
     count = present.sum(0)

@@ -61,7 +61,8 @@ class Lock(core.Environment[LockState, LockParams]):
     call draws the run's lock, later ones leave it alone. So every seed of a run plays a lock of its
     own. With `seed` everyone plays the one lock that it names.
 
-    `info["place"]` is the true state after the step, `info["position"]` step and state.
+    `info["place"]` is the true state after the step, `info["position"]` step and state, and
+    `info["success"]` whether the step opened the lock (the best one, where there are several).
 
     Args:
       horizon: H, actions of an episode.
@@ -99,6 +100,10 @@ class Lock(core.Environment[LockState, LockParams]):
 
     @property
     def fixed_length(self) -> bool:
+        return True
+
+    @property
+    def success_pays(self) -> bool:
         return True
 
     @property
@@ -156,6 +161,10 @@ class Lock(core.Environment[LockState, LockParams]):
         """The clean code of a state."""
         raise NotImplementedError
 
+    def _open(self, place: jax.Array, params: LockParams) -> jax.Array:
+        """`[]` bool, whether this place after the last step is an open lock's."""
+        return place != DEAD
+
     def observe(self, key: jax.Array, state: LockState) -> jax.Array:
         """A fresh observation of a state."""
         return self.observations(key, self._code(state))
@@ -183,7 +192,11 @@ class Lock(core.Environment[LockState, LockParams]):
         place, reward = self._move(move_key, state, action, params)
         after = LockState(place, state.time + 1)
         over = after.time >= self.horizon
-        info = {"place": place, "position": jnp.stack([after.time, place])}
+        info = {
+            "place": place,
+            "position": jnp.stack([after.time, place]),
+            "success": over & self._open(place, params),
+        }
         return self.observe(see_key, after), after, reward, over, jnp.asarray(False), info
 
     def render(self, state: LockState, params: LockParams | None = None) -> np.ndarray:

@@ -111,6 +111,10 @@ class BidirectionalLock(Lock):
         reward = jnp.where(good & ~choosing, pay, 0.0)
         return 3 * lock + jnp.where(choosing, entered, place), reward
 
+    def _open(self, place: jax.Array, params: LockParams) -> jax.Array:
+        best = params.prize[place // 3] >= params.prize.max()
+        return (place % 3 != DEAD) & best
+
     def observe(self, key: jax.Array, state: LockState) -> jax.Array:
         lock, place = state.place // 3, state.place % 3
         inside = jnp.concatenate(

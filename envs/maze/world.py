@@ -77,6 +77,10 @@ class Maze(core.Environment[MazeState, MazeParams]):
         return f"Maze-{self.size}"
 
     @property
+    def success_pays(self) -> bool:
+        return self.has_goal
+
+    @property
     def default_params(self) -> MazeParams:
         first = self._draw(jax.random.key(0)) if self.fixed else None
         return MazeParams(max_steps_in_episode=self.steps, first=first, drawn=jnp.asarray(False))
@@ -142,7 +146,7 @@ class Maze(core.Environment[MazeState, MazeParams]):
         terminated = (after.position == state.goal).all()
         reward = jnp.where(terminated, REACHED, jnp.where(bump, BUMP, STEP))
         reward = reward.astype(jnp.float32) if self.has_goal else jnp.float32(0)
-        info = {"position": after.position[::-1]}
+        info = {"position": after.position[::-1], "success": terminated}
         truncated = after.time >= limit
         # the goal's plane is empty once it is reached, as in the released code
         observation = self.observe(after).at[..., GOAL].multiply(~terminated)

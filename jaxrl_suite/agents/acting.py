@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from envs import checking, spaces, wrappers
-from envs.core import Environment, batch_keys
+from envs.core import Environment, batch_keys, succeeded
 from jaxrl_suite import distributions, evaluation
 from jaxrl_suite.experiment import ConfigError, Mean
 from jaxrl_suite.exploration.bonus import Transitions
@@ -292,8 +292,9 @@ def episode_metrics(info: dict[str, jax.Array]) -> dict[str, Any]:
     }
     if "lost" in info:
         measured["env/lost"] = Mean.where(info["lost"].astype(jnp.float32), done)
+    success = succeeded(info, info["episode_return"])
     return measured | {
         "episode_return": Mean.where(info["episode_return"], done),
         "episode_length": Mean.where(info["episode_length"].astype(jnp.float32), done),
-        "solved": Mean.where((info["episode_return"] > 0).astype(jnp.float32), done),
+        "solved": Mean.where(success.astype(jnp.float32), done),
     }

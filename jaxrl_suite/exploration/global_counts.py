@@ -4,8 +4,11 @@ N counts the visits of all environments since the run began, this one included (
 arXiv 2306.03236). The released code keeps one table an actor process, because it makes them before
 it forks; here all environments of a seed share one, as the paper's definition has it.
 
-Counters are an array that keys are hashed into (Tang et al., 2017, arXiv 1611.04717): two keys share
-a counter with probability 2^-log2_slots. A rollout is counted at once: visits in the order of time
+Counters are an array. Positions, two whole numbers, have a counter each where both are below
+2^(log2_slots / 2), 512 in `catalog`. Other keys are hashed into it (Tang et al., 2017, arXiv
+1611.04717): two of them share a counter with probability 2^-log2_slots. Like the episodic counts of
+positions these count states that a step reached, so an episode's first position is not counted
+before it is reached again. A rollout is counted at once: visits in the order of time
 (environments in order within a step) are ranked among those of the same counter by one stable sort.
 """
 
@@ -47,6 +50,17 @@ def visit(counters: jax.Array, slots: jax.Array) -> tuple[jax.Array, jax.Array]:
     return counters[slots] + rank, counters.at[slots].add(1)
 
 
+def slot_of(key: Any, log2_slots: int) -> jax.Array:
+    """`[]` int32, the counter of a key: its own for two small whole numbers, else one by its hash."""
+    hashed = (keys.hash_words(key)[0] & jnp.uint32((1 << log2_slots) - 1)).astype(jnp.int32)
+    is_pair = getattr(key, "shape", None) == (2,) and jnp.issubdtype(key.dtype, jnp.integer)
+    if not is_pair:
+        return hashed
+    side = 1 << log2_slots // 2
+    inside = jnp.all((key >= 0) & (key < side))
+    return jnp.where(inside, (key[0] * side + key[1]).astype(jnp.int32), hashed)
+
+
 def make(config: counts.CountConfig) -> Bonus:
     """The global count bonus.
 
@@ -58,10 +72,9 @@ def make(config: counts.CountConfig) -> Bonus:
     """
     config.check()
     key_of = keys.find(config.key)
-    mask = jnp.uint32((1 << config.log2_slots) - 1)
 
     def slot(observation: Any, info: dict[str, jax.Array]) -> jax.Array:
-        return (keys.hash_words(key_of(observation, info))[0] & mask).astype(jnp.int32)
+        return slot_of(key_of(observation, info), config.log2_slots)
 
     def init(key: jax.Array, observation_space: Any, action_space: Any, num_envs: int) -> jax.Array:
         del key, observation_space, action_space, num_envs

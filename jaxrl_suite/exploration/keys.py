@@ -3,6 +3,7 @@
 A key is a function `(observation, info) -> pytree of arrays` of one state. Three have names:
 
 - "position": where the agent stands, `info["position"]`. An oracle: it tells the count what matters.
+  Only steps have an `info`, so counts of positions leave out s_0, which the paper counts too.
 - "message": what a NetHack player would be told. In NetHack itself the message line; in grid worlds,
   which have none, what the agent carries and what lies in front of it.
 - "observation": all of it. The honest choice, and of no use once no two observations are equal.

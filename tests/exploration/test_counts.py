@@ -114,6 +114,34 @@ def test_global_counts_equal_one_dictionary_for_all_environments(key, form, part
     np.testing.assert_allclose(got, n == 1 if form == "indicator" else 1 / np.sqrt(n), rtol=1e-5)
 
 
+def test_every_small_position_has_a_counter_of_its_own():
+    """Of 64 x 64 positions some 30 pairs share one by their hashes, 3 pairs of 25 x 25."""
+    places = jnp.stack(jnp.meshgrid(jnp.arange(64), jnp.arange(64)), -1).reshape(-1, 2)
+    slots = np.asarray(jax.vmap(lambda p: global_counts.slot_of(p, 18))(places))
+    assert len(np.unique(slots)) == 64 * 64 and slots.min() >= 0 and slots.max() < 1 << 18
+    hashed = jax.vmap(lambda p: global_counts.slot_of(p.astype(jnp.float32), 18))(places)
+    assert len(np.unique(hashed)) < 64 * 64  # so that the test can tell the difference
+
+
+@pytest.mark.parametrize("log2_slots", [5, 12])
+def test_positions_outside_of_the_exact_table_are_hashed_into_it(log2_slots):
+    for place in ([-1, 3], [3, -1], [1 << 20, 0], [0, 1 << log2_slots]):
+        slot = global_counts.slot_of(jnp.asarray(place), log2_slots)
+        hashed = int(keys.hash_words(jnp.asarray(place))[0]) & ((1 << log2_slots) - 1)
+        assert int(slot) == hashed
+
+
+def test_hashed_and_exact_counts_are_the_same_where_no_hashes_meet():
+    transitions = rollout(5)[3]
+    as_floats = {"key": lambda observation, info: info["position"].astype(jnp.float32)}
+    got = [
+        run(counts.CountConfig(log2_slots=18, **how), transitions, 2, global_counts)
+        for how in ({"key": "position"}, as_floats)
+    ]
+    np.testing.assert_array_equal(*got)
+    assert got[0].min() < 0.3
+
+
 def test_messages_of_grid_worlds():
     image = np.zeros((7, 7, 3), np.uint8)
     image[3, 6], image[3, 5] = [5, 2, 0], [4, 1, 2]  # carries a key, before a locked door

@@ -197,3 +197,90 @@ def test_bad_options_are_named():
     for field, value in (("beta", 1.5), ("widths", (0,)), ("epochs", 0)):
         with pytest.raises(ConfigError, match=field):
             icm.make(dynamics.DynamicsConfig(**{field: value}), BOX, CHOICES)
+
+
+def mixed(seed=0, ending=0.3):
+    """Episodes that begin and end at different steps of the environments, inside the unroll too."""
+    rng = np.random.default_rng(seed)
+    ended = rng.random((T, N)) < ending
+    reset = np.concatenate([rng.random((1, N)) < 0.5, ended[:-1]])
+    then, fresh = rng.integers(STATES, size=(2, T, N))
+    now = np.where(reset, fresh, np.concatenate([fresh[:1], then[:-1]]))
+    eye = np.eye(STATES, dtype=np.float32)
+    return Transitions(
+        jnp.asarray(eye[now]),
+        jnp.asarray(eye[then]),
+        jnp.asarray(rng.integers(ACTIONS, size=(T, N))),
+        jnp.zeros((T, N)),
+        jnp.asarray(ended & (rng.random((T, N)) < 0.5)),
+        jnp.asarray(ended),
+        jnp.asarray(reset),
+        {},
+    )
+
+
+DYNAMICS = dynamics.DynamicsConfig(widths=(8, 4), hidden=8)
+MADE = {
+    "rnd": lambda: rnd.make(rnd.RNDConfig(), BOX),
+    "noveld": lambda: noveld.make(noveld.NovelDConfig(), BOX),
+    "icm": lambda: icm.make(DYNAMICS, BOX, CHOICES),
+    "ride": lambda: ride.make(DYNAMICS, counts.CountConfig(log2_slots=6), BOX, CHOICES),
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_seeds_by_vmap_equal_single_runs_with_resets_inside_the_unroll(name):
+    bonus = MADE[name]()
+    rollouts = [[mixed(10 * seed + i) for i in range(3)] for seed in range(3)]
+    assert any(0 < r.reset[1:].mean(1).max() < 1 for seed in rollouts for r in seed)
+
+    def run(key, rollouts):
+        state, paid = bonus.init(key, BOX, CHOICES, N), []
+        for i, rollout in enumerate(rollouts):
+            extra, state, _ = bonus.update(jax.random.fold_in(key, i), state, rollout, None)
+            paid.append(extra)
+        return jnp.stack(paid), state
+
+    keys = jax.random.split(KEY, 3)
+    stacked = jax.tree.map(lambda *x: jnp.stack(x), *rollouts)
+    together = jax.jit(jax.vmap(run))(keys, stacked)
+    single = jax.jit(run)
+    for i in range(3):
+        alone = single(keys[i], rollouts[i])
+        for a, b in zip(*map(jax.tree.leaves, (together, alone)), strict=True):
+            np.testing.assert_allclose(a[i], b, rtol=2e-3, atol=2e-5)
+    assert not np.allclose(together[0][0], together[0][1])
+
+
+def test_noveld_icm_and_ride_with_resets_inside_the_unroll_against_numpy():
+    data = mixed(1)
+    x, y = (np.asarray(v, np.float64) for v in (data.observation, data.next_observation))
+    crossing = np.asarray(data.reset[1:]) & (x[1:] != y[:-1]).any(-1)
+    assert crossing.any()  # so that s' of an episode is not s of the next one
+
+    bonus = noveld.make(noveld.NovelDConfig(alpha=0.5, normalize_observations=False), BOX)
+    state = bonus.init(KEY, BOX, CHOICES, N)
+    want = np.maximum(error(state, y) - 0.5 * error(state, x), 0)
+    np.testing.assert_allclose(bonus.update(KEY, state, data, None)[0], want, rtol=1e-3, atol=1e-5)
+
+    bonus = icm.make(DYNAMICS, BOX, CHOICES)
+    state = bonus.init(KEY, BOX, CHOICES, N)
+    now, then = (np.tanh(embedding(state.params, v)) for v in (x, y))
+    joined = np.concatenate([now, np.eye(ACTIONS)[np.asarray(data.action)]], -1)
+    want = ((mlp(state.params["forward"], joined, relu) - then) ** 2).sum(-1) / 2
+    np.testing.assert_allclose(bonus.update(KEY, state, data, None)[0], want, rtol=1e-3, atol=1e-6)
+
+    bonus = MADE["ride"]()
+    state = bonus.init(KEY, BOX, CHOICES, N)
+    now, then = (np.tanh(embedding(state[0].params, v)) for v in (x, y))
+    visits = np.zeros((T, N))
+    for n in range(N):
+        seen = np.zeros(STATES)
+        for t in range(T):
+            if data.reset[t, n]:
+                seen[:] = 0
+                seen[x[t, n].argmax()] = 1
+            seen[y[t, n].argmax()] += 1
+            visits[t, n] = seen[y[t, n].argmax()]
+    want = np.linalg.norm(then - now, axis=-1) / np.sqrt(visits)
+    np.testing.assert_allclose(bonus.update(KEY, state, data, None)[0], want, rtol=1e-3, atol=1e-5)

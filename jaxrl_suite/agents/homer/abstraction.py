@@ -12,6 +12,7 @@ may share a code at no loss, and others may not (Misra et al., section 4).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -20,6 +21,7 @@ import jax.numpy as jnp
 import optax
 
 HIDDEN = 56  # the released classifier's
+ACCEPTED = 0.685  # held-out loss below which the released code keeps a classifier; chance is 0.693
 LENGTH = 8.0  # root mean square length that observations are scaled to, so that decay has a unit
 
 
@@ -166,6 +168,38 @@ def fit(
     loss = loss_of(classifier, params, batch, labels, hard)
     after = params["params"]["after"]
     return Decoder(scale * after["kernel"], after["bias"]), loss
+
+
+def first_accepted(
+    key: jax.Array, once: Callable[[jax.Array], tuple[Decoder, jax.Array]], tries: jax.Array
+) -> tuple[Decoder, jax.Array, jax.Array]:
+    """Fits until one is better than chance: classifiers may stay where they cannot tell anything.
+
+    Args:
+      key: of the first try; later ones are derived from it.
+      once: key -> phi and its held-out loss.
+      tries: `[]` int32, the most, at least 1.
+
+    Returns:
+      The first phi with a loss below `ACCEPTED`, else the best of all; its loss; tries made.
+    """
+
+    def wanted(carry: Any) -> jax.Array:
+        count, _, loss = carry
+        return (count < tries) & ((count == 0) | (loss >= ACCEPTED))
+
+    def another(carry: Any) -> Any:
+        count, best, loss = carry
+        found = once(jnp.where(count == 0, key, jax.random.fold_in(key, count)))
+        better = found[1] < loss
+        return count + 1, *jax.tree.map(lambda a, b: jnp.where(better, a, b), found, (best, loss))
+
+    shapes = jax.eval_shape(once, key)[0]
+    blank = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    count, decoder, loss = jax.lax.while_loop(
+        wanted, another, (jnp.int32(0), blank, jnp.float32(jnp.inf))
+    )
+    return decoder, loss, count
 
 
 def agreement(codes: jax.Array, classes: jax.Array, sizes: tuple[int, int]) -> jax.Array:

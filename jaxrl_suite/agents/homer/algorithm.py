@@ -38,6 +38,7 @@ class HomerConfig:
       homing: how homing policies are learned: "gps" (greedy policy search: the last step is fitted on
         the samples at hand and put behind the best stored policy) or "psdp" (all steps, backward, on
         fresh episodes: N n more of them for every step of a level).
+      tries: most fits of a classifier whose held-out loss stays at chance (`abstraction.ACCEPTED`).
       classifier_steps: gradient steps before and after the bottleneck becomes discrete.
       batch_size: real transitions of such a step, and as many impostors.
       learning_rate: of Adam.
@@ -51,6 +52,7 @@ class HomerConfig:
     codes: int = 2
     abstraction: str = "learned"
     homing: str = "gps"
+    tries: int = 10
     classifier_steps: tuple[int, int] = (400, 800)
     batch_size: int = 128
     learning_rate: float = 1e-3
@@ -89,7 +91,7 @@ def check(config: HomerConfig) -> None:
     """
     checks.at_least(config, 10, "samples")
     checks.at_least(config, 2, "codes")
-    checks.at_least(config, 1, "batch_size", "eval_episodes")
+    checks.at_least(config, 1, "tries", "batch_size", "eval_episodes")
     checks.one_of(config, ABSTRACTIONS, "abstraction")
     checks.one_of(config, HOMING, "homing")
     checks.above(config, 0.0, "ridge", "learning_rate")
@@ -145,16 +147,21 @@ def make(env: Environment, env_params: Any, config: HomerConfig) -> Experiment:
     def fit(x: jax.Array, action: jax.Array, target: jax.Array) -> jax.Array:
         return policies.ridge_regression(x, action, target, actions, config.ridge)
 
-    def learn(key: jax.Array, sample: Sample, exploring: jax.Array) -> tuple[Decoder, jax.Array]:
-        """phi of the next step, and how well its classifier does."""
+    def learn(
+        key: jax.Array, sample: Sample, exploring: jax.Array
+    ) -> tuple[Decoder, jax.Array, jax.Array]:
+        """phi of the next step, how well its classifier does, and which try it is."""
         if config.abstraction != "learned":
             kernel = jax.random.normal(key, (size, codes)) / size**0.5
-            return Decoder(kernel, jnp.zeros(codes)), jnp.float32(0)
+            return Decoder(kernel, jnp.zeros(codes)), jnp.float32(0), jnp.int32(0)
         # loops of no steps, not a `cond`: under vmap over seeds that would do both
         steps = jnp.asarray(config.classifier_steps) * exploring
         data = abstraction.Transitions(sample.x, sample.action, sample.following)
-        return abstraction.fit(
-            key, data, classifier, steps, config.batch_size, config.learning_rate, config.decay
+        how = steps, config.batch_size, config.learning_rate, config.decay
+        return abstraction.first_accepted(
+            key,
+            lambda key: abstraction.fit(key, data, classifier, *how),
+            jnp.where(exploring, config.tries, 1),
         )
 
     def label(decoder: Decoder, observation: jax.Array, place: jax.Array) -> jax.Array:
@@ -194,7 +201,7 @@ def make(env: Environment, env_params: Any, config: HomerConfig) -> Experiment:
         sample = policies.gather(
             gather_key, env, state.env_params, state.cover, level, lambda t: state.plan[t], end, n
         )
-        decoder, loss = learn(fit_key, sample, exploring)
+        decoder, loss, tries = learn(fit_key, sample, exploring)
         found = label(decoder, sample.following, sample.next_place)
         gain = sample.episode_return[:, None]
         target = jnp.where(exploring, jax.nn.one_hot(found, codes), gain)
@@ -227,6 +234,7 @@ def make(env: Environment, env_params: Any, config: HomerConfig) -> Experiment:
         metrics: dict[str, Any] = {"level": level, "episodes": state.episodes}
         if config.abstraction == "learned":
             metrics["classifier_loss"] = Mean.where(loss, exploring)
+            metrics["classifier_tries"] = Mean.where(tries.astype(jnp.float32), exploring)
         if classes is not None:
             score = abstraction.agreement(
                 found, table[sample.next_place], (codes, max(classes) + 1)

@@ -19,7 +19,7 @@ from envs import spaces
 from envs.core import Environment, batch_keys
 from envs.wrappers import select
 from jaxrl_suite import evaluation, q_learning
-from jaxrl_suite.agents.neural_e3 import ensemble, frontier, segments
+from jaxrl_suite.agents.neural_e3 import ensemble, fitting, frontier, segments
 from jaxrl_suite.agents.neural_e3.control_settings import ControlConfig, check
 from jaxrl_suite.agents.neural_e3.segments import Episode
 from jaxrl_suite.agents.neural_e3.transition import model_for
@@ -70,7 +70,9 @@ def make(env: Environment, env_params: Any, config: ControlConfig) -> Experiment
     actions, steps, together = choice.n, evaluation.horizon(env), config.together
     num_updates = config.episodes // together
     q_network = QNetwork(encoder, actions)
-    model_optimizer = optax.chain(optax.clip_by_global_norm(10.0), optax.adam(config.model_rate))
+    model_optimizer = ensemble.each(
+        optax.chain(optax.clip_by_global_norm(10.0), optax.adam(config.model_rate))
+    )
     q_optimizer = optax.chain(optax.clip_by_global_norm(10.0), optax.adam(config.q_rate))
 
     def q(params: Any, observation: jax.Array) -> jax.Array:
@@ -142,30 +144,14 @@ def make(env: Environment, env_params: Any, config: ControlConfig) -> Experiment
         return last[2]
 
     def train_models(key: jax.Array, state: ControlState) -> tuple[Any, Any, jax.Array]:
-        def loss(models: Any, batch: segments.Segment) -> jax.Array:
-            """Squared errors of all steps of the segments, of each member's batch `[E, B, T]`."""
-
-            def ahead(states: jax.Array, now: Any) -> tuple[jax.Array, jax.Array]:
-                action, reward, true, weight = now
-                after, guess = jax.vmap(network.apply)(models, states, action)
-                error = jnp.sum((after - true) ** 2, tuple(range(2, after.ndim)))
-                error = error + config.reward_weight * (guess - reward) ** 2
-                return after, error * weight
-
-            by_time = jax.tree.map(
-                lambda x: jnp.moveaxis(x, 2, 0),
-                (batch.action, batch.reward, batch.after, batch.weight),
-            )
-            _, errors = jax.lax.scan(ahead, batch.first, by_time)
-            per_member = errors.sum((0, 2)) / jnp.maximum(batch.weight.sum((1, 2)), 1.0)
-            return per_member.sum()  # each has a gradient of its own
-
         def step(carry: Any, key: jax.Array) -> tuple[Any, jax.Array]:
             models, opt_state = carry
             batch = jax.vmap(lambda key: segments.draw(key, state.data, newest, known, config))(
                 jax.random.split(key, config.members)
             )
-            value, gradient = jax.value_and_grad(loss)(models, batch)
+            value, gradient = jax.value_and_grad(fitting.ahead_loss, 1)(
+                network, models, batch, config.reward_weight
+            )
             change, opt_state = model_optimizer.update(gradient, opt_state, models)
             return (optax.apply_updates(models, change), opt_state), value / config.members
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+import optax
 
 
 class BitsModel(nn.Module):
@@ -49,6 +50,15 @@ class BitsModel(nn.Module):
 def start(network: nn.Module, key: jax.Array, members: int, *example: Any) -> Any:
     """Parameters of `members` models, `[E, ...]`; `example` are inputs without the axis of members."""
     return jax.vmap(lambda key: network.init(key, *example))(jax.random.split(key, members))
+
+
+def each(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
+    """One for every member, so that a norm that is clipped is a member's own, not that of all."""
+
+    def update(gradient: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        return jax.vmap(optimizer.update)(gradient, state, params)
+
+    return optax.GradientTransformation(jax.vmap(optimizer.init), update)
 
 
 def predict(network: nn.Module, params: Any, *inputs: Any) -> Any:

@@ -16,10 +16,10 @@ import jax.numpy as jnp
 import optax
 
 from envs import spaces
-from envs.core import Environment, batch_keys
+from envs.core import Environment, batch_keys, succeeded
 from envs.wrappers import select
 from jaxrl_suite import evaluation, q_learning, replay
-from jaxrl_suite.agents.neural_e3 import ensemble, playouts
+from jaxrl_suite.agents.neural_e3 import ensemble, fitting, playouts
 from jaxrl_suite.agents.neural_e3.settings import FiniteConfig, check
 from jaxrl_suite.experiment import ConfigError, Experiment, Mean
 from jaxrl_suite.networks.encoders import MLPEncoder
@@ -81,7 +81,9 @@ def make(env: Environment, env_params: Any, config: FiniteConfig) -> Experiment:
     members, together = config.members, config.together
     network = ensemble.BitsModel(bits, actions, horizon, config.width, config.scale)
     q_network = QNetwork(MLPEncoder(config.q_widths, "relu"), actions)
-    model_optimizer = optax.chain(optax.clip_by_global_norm(10.0), optax.adam(config.model_rate))
+    model_optimizer = ensemble.each(
+        optax.chain(optax.clip_by_global_norm(10.0), optax.adam(config.model_rate))
+    )
     q_optimizer = optax.chain(optax.clip_by_global_norm(10.0), optax.adam(config.q_rate))
 
     def simulate(models: Any) -> playouts.Simulate:
@@ -116,13 +118,18 @@ def make(env: Environment, env_params: Any, config: FiniteConfig) -> Experiment:
             jnp.int32(0),
         )
 
-    def episode(key: jax.Array, state: FiniteState, how: str) -> tuple[Episode, jax.Array]:
-        """One real episode; `how` is "random", "explore", "plan" or "q". With the planned value."""
+    def episode(
+        key: jax.Array, state: FiniteState, how: str
+    ) -> tuple[Episode, jax.Array, jax.Array]:
+        """One real episode; `how` is "random", "explore", "plan" or "q".
+
+        With the planned value, and whether the task was done.
+        """
         reset_key, key = jax.random.split(key)
         observation, env_state = env.reset(reset_key, state.env_params)
 
         def step(carry: Any, now: tuple[jax.Array, jax.Array]) -> tuple[Any, Any]:
-            observation, env_state, plan, over = carry
+            observation, env_state, plan, over, total, won = carry
             time, key = now
             plan_key, step_key = jax.random.split(key)
             if how == "random":
@@ -142,19 +149,22 @@ def make(env: Environment, env_params: Any, config: FiniteConfig) -> Experiment:
                     how == "explore",
                 )
                 action = plan.actions[0, time]
-            after, env_state, reward, terminated, truncated, _ = env.step(
+            after, env_state, reward, terminated, truncated, info = env.step(
                 step_key, env_state, action, state.env_params
             )
             reward = jnp.where(over, 0.0, reward)
+            total = total + reward
+            won = jnp.where(over, won, succeeded(info, total))
             over = over | terminated | truncated
             made = Episode(observation, action, reward, after, over)
-            return (after, env_state, plan, over), (made, plan.value[0] / (horizon - time))
+            carry = after, env_state, plan, over, total, won
+            return carry, (made, plan.value[0] / (horizon - time))
 
         plan = playouts.blank(config.kept, horizon)
-        first = (observation, env_state, plan, jnp.asarray(False))
+        first = observation, env_state, plan, jnp.asarray(False), jnp.float32(0), jnp.asarray(False)
         keys = jax.random.split(key, horizon)
-        _, (steps, value) = jax.lax.scan(step, first, (jnp.arange(horizon), keys))
-        return steps, value.mean()
+        (*_, won), (steps, value) = jax.lax.scan(step, first, (jnp.arange(horizon), keys))
+        return steps, value.mean(), won
 
     def draw(key: jax.Array, data: Replay, number: int) -> tuple[jax.Array, jax.Array, Item]:
         """Random steps: the episodes they are from, weights (0 after an episode's end), the steps."""
@@ -167,16 +177,6 @@ def make(env: Environment, env_params: Any, config: FiniteConfig) -> Experiment:
         item = Item(seen, steps.action, steps.reward, after, steps.over)
         return which, (~before).astype(jnp.float32), item
 
-    def model_loss(models: Any, batch: Any, seen: jax.Array) -> jax.Array:
-        """Cross entropy of the next bits and squared error of the reward, of each member's batch."""
-        _, weight, item = batch
-        observation, time = item.observation
-        logits, reward = ensemble.predict(network, models, observation, item.action, time)
-        error = optax.sigmoid_binary_cross_entropy(logits, item.next_observation[0]).mean(-1)
-        error = error + (reward - item.reward) ** 2
-        # the sum over members: each has a gradient of its own
-        return jnp.sum(jnp.mean(error * weight * seen, -1))
-
     def train_models(key: jax.Array, state: FiniteState) -> tuple[Any, Any, jax.Array]:
         def step(carry: Any, key: jax.Array) -> tuple[Any, jax.Array]:
             models, opt_state = carry
@@ -188,7 +188,10 @@ def make(env: Environment, env_params: Any, config: FiniteConfig) -> Experiment:
                 own = jax.vmap(lambda m, w: jax.random.fold_in(jax.random.key(m), w), (None, 0))
                 share = jax.vmap(lambda m, w: jax.vmap(jax.random.uniform)(own(m, w)))
                 seen = share(jnp.arange(members), batch[0]) < config.member_share
-            value, gradient = jax.value_and_grad(model_loss)(models, batch, seen)
+            _, weight, item = batch
+            value, gradient = jax.value_and_grad(fitting.bits_loss, 1)(
+                network, models, item, weight * seen
+            )
             change, opt_state = model_optimizer.update(gradient, opt_state, models)
             return (optax.apply_updates(models, change), opt_state), value / members
 
@@ -213,10 +216,10 @@ def make(env: Environment, env_params: Any, config: FiniteConfig) -> Experiment:
         play_key, model_key, q_key, key = jax.random.split(state.key, 4)
         keys = batch_keys(play_key, together)
         early = state.count * together < config.random_episodes
-        steps, _ = jax.vmap(lambda k: episode(k, state, "random"))(keys)
+        steps, *_ = jax.vmap(lambda k: episode(k, state, "random"))(keys)
         metrics: dict[str, Any] = {}
         if config.explore == "models":
-            planned, value = jax.vmap(lambda k: episode(k, state, "explore"))(keys)
+            planned, value, _ = jax.vmap(lambda k: episode(k, state, "explore"))(keys)
             steps = select(early, steps, planned)
             metrics["disagreement"] = value.mean()
         state = state._replace(data=replay.add(state.data, steps))
@@ -235,9 +238,8 @@ def make(env: Environment, env_params: Any, config: FiniteConfig) -> Experiment:
 
     def evaluate(key: jax.Array, state: FiniteState) -> dict[str, Any]:
         keys = batch_keys(key, config.eval_episodes)
-        steps, _ = jax.vmap(lambda k: episode(k, state, config.exploit))(keys)
-        returns = steps.reward.sum(-1)
-        return {"return": returns.mean(), "solved": (returns > 0).astype(jnp.float32).mean()}
+        steps, _, won = jax.vmap(lambda k: episode(k, state, config.exploit))(keys)
+        return {"return": steps.reward.sum(-1).mean(), "solved": won.astype(jnp.float32).mean()}
 
     def play(key: jax.Array, state: FiniteState) -> Iterator[evaluation.Moment]:
         def act(key: jax.Array, time: Any, observation: Any, reset: jax.Array) -> Any:

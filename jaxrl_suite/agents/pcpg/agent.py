@@ -186,18 +186,17 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
     def join(key: jax.Array, state: PCPGState, found: episodes.Episodes, wanted: Any) -> PCPGState:
         """The learner's policy in the cover, where `wanted`, and the mixture with it."""
         fit_key, solve_key = jax.random.split(key)
-        cover, steps = state.cover, found.steps._replace(info={})
-        first = cover.count == 0
-        fitted = phi.fit(fit_key, state.features, steps, found.valid, first)
-        fitted = select(wanted, fitted, state.features)
-        root = covers.root(seen(fitted, steps), found.valid)
-        cover, row = covers.append(cover, state.params, root, wanted), cover.count
-        kept = state.kept
+        cover, kept, data = state.cover, state.kept, (found.steps._replace(info={}), found.valid)
+        taught = data
         if phi.learned:
-            row = jnp.where(wanted, row, capacity)
-            kept = jax.tree.map(
-                lambda all, x: all.at[row].set(x, mode="drop"), kept, (steps, found.valid)
-            )
+            row = jnp.where(wanted, cover.count, capacity)
+            kept = jax.tree.map(lambda all, x: all.at[row].set(x, mode="drop"), kept, data)
+            taught = features.side_by_side(kept)
+        fitted = phi.fit(fit_key, state.features, *taught, cover.count == 0)
+        fitted = select(wanted, fitted, state.features)
+        root = covers.root(seen(fitted, data[0]), found.valid)
+        cover = covers.append(cover, state.params, root, wanted)
+        if phi.learned:
             roots = jax.lax.map(lambda k: covers.root(seen(fitted, k[0]), k[1]), kept)
             cover = covers.seen_anew(cover, roots, config.ridge)
         matrices = design.whitened(cover.roots, covers.inverse_root(cover), config.ridge)
@@ -261,7 +260,7 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
         weights = state.cover.weights
         metrics |= {
             "episode_return": value,
-            "solved": jnp.mean(episodes.returns(found) > 0),
+            "solved": jnp.mean(episodes.successes(found)),
             "exploring": reward_free.astype(jnp.float32),
             "policies": state.cover.count.astype(jnp.float32),
             "mixed_policies": jnp.exp(-jnp.sum(jax.scipy.special.xlogy(weights, weights))),
@@ -278,8 +277,8 @@ def make(env: Environment, env_params: Any, config: PCPGConfig) -> Experiment:
 
     def evaluate(key: jax.Array, state: PCPGState) -> dict[str, Any]:
         found = gather(key, state.best_params, state.env_params, config.eval_episodes)
-        value = episodes.returns(found)
-        return {"return": value.mean(), "solved": jnp.mean(value > 0)}
+        value = episodes.returns(found).mean()
+        return {"return": value, "solved": jnp.mean(episodes.successes(found))}
 
     def play(key: jax.Array, state: PCPGState) -> Iterator[evaluation.Moment]:
         return evaluation.play(key, env, state.env_params, act(state), ())

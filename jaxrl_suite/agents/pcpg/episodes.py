@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from envs import spaces
-from envs.core import Environment, batch_keys
+from envs.core import Environment, batch_keys, succeeded
 from jaxrl_suite.agents.acting import to_bounds
 from jaxrl_suite.exploration.bonus import Transitions
 
@@ -156,6 +156,16 @@ def gather(
 def returns(episodes: Episodes) -> jax.Array:
     """`[N]` float32, undiscounted."""
     return jnp.sum(jnp.where(episodes.valid, episodes.steps.reward, 0.0), 0)
+
+
+def successes(episodes: Episodes) -> jax.Array:
+    """`[N]` bool, whether each did its task: `envs.core.succeeded` at its last valid step."""
+    last = jnp.sum(episodes.valid, 0) - 1
+    info = jax.tree.map(
+        lambda x: x[last, jnp.arange(x.shape[1])],
+        {k: v for k, v in episodes.steps.info.items() if k == "success"},
+    )
+    return succeeded(info, returns(episodes))
 
 
 def _where(mask: jax.Array, a: jax.Array, b: jax.Array) -> jax.Array:

@@ -42,7 +42,7 @@ class Features:
       init: `key -> state`.
       apply: `(state, observation [..., *shape], action [..., *]) -> [..., D]` float32.
       fit: `(key, state, transitions [T, N], valid [T, N], first) -> state`: what a policy's episodes
-        teach; `first` (`[]` bool) for the first policy's.
+        teach, or where `learned`, those of all policies; `first` (`[]` bool) for the first policy's.
       learned: whether `fit` changes features after the first policy.
     """
 
@@ -78,6 +78,11 @@ def make(name: str, size: int, observation_space: Any, action_space: Any) -> Fea
     if name == "random":
         return _random(size, observation_space)
     return _inverse(size, observation_space, action_space)
+
+
+def side_by_side(kept: Any) -> Any:
+    """Episodes of C policies as of one: `[C, T, M, ...]` to `[T, C M, ...]`, a pytree."""
+    return jax.tree.map(lambda x: jnp.moveaxis(x, 0, 1).reshape(x.shape[1], -1, *x.shape[3:]), kept)
 
 
 def _keep(key: jax.Array, state: Any, *_: Any) -> Any:

@@ -81,9 +81,10 @@ def standardized(batch: Batch) -> Batch:
 
 
 def _optimizer(config: Any) -> optax.GradientTransformation:
+    """As in the authors' code, whose RMSprop (PyTorch's) adds eps outside of the root."""
     return optax.chain(
         optax.clip_by_global_norm(config.max_grad_norm),
-        optax.rmsprop(config.learning_rate, decay=0.99, eps=1e-8),
+        optax.rmsprop(config.learning_rate, decay=0.99, eps=1e-8, eps_in_sqrt=False),
     )
 
 

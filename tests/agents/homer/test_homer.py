@@ -74,6 +74,30 @@ def test_the_bottleneck_finds_what_is_inseparable():
     assert fit(fit_key, jnp.asarray([0, 0]))[1] > 0.6  # the steps are what did it
 
 
+@pytest.mark.parametrize(
+    ("losses", "tries", "kept", "made"),
+    [
+        ([0.5, 0.1], 10, 0, 1),  # the first will do
+        ([0.7, 0.69, 0.6, 0.1], 10, 2, 3),
+        ([0.7, 0.69, 0.71], 3, 1, 3),  # none will: the best of them
+        ([0.7, 0.1], 1, 0, 1),
+    ],
+)
+def test_a_classifier_at_chance_is_fitted_again(losses, tries, kept, made):
+    key = jax.random.key(4)
+    keys = [key, *(jax.random.fold_in(key, i) for i in range(1, len(losses)))]
+    known = jnp.stack([jax.random.key_data(k) for k in keys])
+
+    def once(key):
+        which = jnp.argmax((known == jax.random.key_data(key)).all(1))
+        decoder = abstraction.Decoder(jnp.full((2, 2), 1.0 + which), jnp.zeros(2))
+        return decoder, jnp.asarray(losses)[which]
+
+    decoder, loss, count = jax.jit(lambda n: abstraction.first_accepted(key, once, n))(tries)
+    assert (float(decoder.kernel[0, 0]), int(count)) == (1.0 + kept, made)
+    np.testing.assert_allclose(loss, losses[kept])
+
+
 def test_ridge_regression_is_numpys():
     rng = np.random.default_rng(0)
     x, action, target = rng.normal(size=(60, 5)), rng.integers(3, size=60), rng.normal(size=(60, 2))

@@ -8,6 +8,7 @@ import itertools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from experiments import neural_e3 as script
@@ -221,3 +222,13 @@ def test_opens_a_lock_of_five():
     )(state)
     assert metrics["best_return"].max() > 4
     assert made.evaluate(jax.random.key(1), state)["return"] > 4
+
+
+def test_each_member_is_clipped_alone():
+    gradient = {"w": jnp.asarray([[300.0, 400.0], [0.3, 0.4]])}
+    both = ensemble.each(optax.chain(optax.clip_by_global_norm(10.0), optax.sgd(1.0)))
+    change, _ = both.update(gradient, both.init(gradient), gradient)
+    np.testing.assert_allclose(change["w"], [[-6.0, -8.0], [-0.3, -0.4]], rtol=1e-6)
+    state = jax.eval_shape(script.build(TINY).init, jax.random.key(0))
+    (count,) = {x.shape for x in jax.tree.leaves(state.opt_state) if x.dtype == jnp.int32}
+    assert count == (TINY.members,)  # the agent's optimiser is one a member

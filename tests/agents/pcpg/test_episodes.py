@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import envs
 from envs import spaces
 from jaxrl_suite.agents.pcpg import episodes
+from jaxrl_suite.exploration.bonus import Transitions
 
 H, N = 6, 8
 
@@ -107,3 +108,16 @@ def test_uniform_actions_and_their_density(space, density):
     assert actions.shape == (500, *space.shape)
     if isinstance(space, spaces.Box):
         np.testing.assert_allclose(np.histogram(actions, 4, (-1, 1))[0] / 1000, 0.25, atol=0.05)
+
+
+@pytest.mark.parametrize(("told", "expected"), [(True, [0, 1, 0]), (False, [1, 1, 0])])
+def test_success_is_that_of_the_last_valid_step(told, expected):
+    """What follows an end is another episode's; without `info["success"]` the return decides."""
+    reward = jnp.asarray([[0.1, 0.0, 0.0], [0.0, 5.0, -1.0], [0.0, 9.0, 9.0]])
+    valid = jnp.asarray([[True, True, True], [True, True, True], [True, False, False]])
+    success = jnp.asarray([[False, False, False], [False, True, False], [False, False, True]])
+    nothing = jnp.zeros((3, 3))
+    info = {"success": success, "place": nothing} if told else {"place": nothing}
+    steps = Transitions(nothing, nothing, nothing, reward, nothing, nothing, nothing, info)
+    found = episodes.Episodes(steps, nothing, nothing, nothing, valid, valid)
+    np.testing.assert_array_equal(episodes.successes(found), expected)

@@ -161,3 +161,17 @@ def test_a_natural_step_has_the_length_asked_for():
 
 def _like(mask, x):
     return mask.reshape(mask.shape + (1,) * (x.ndim - 1))
+
+
+def test_rmsprop_is_pytorchs():
+    """eps outside of the root, where a small gradient shows it."""
+    optimizer = learners._optimizer(CONFIG)
+    rng = np.random.default_rng(0)
+    params, average = jnp.zeros(3), np.zeros(3)
+    state = optimizer.init(params)
+    for scale in (1e-6, 1e-5, 1.0):
+        gradient = scale * rng.normal(size=3)
+        change, state = optimizer.update(jnp.asarray(gradient, jnp.float32), state, params)
+        gradient *= min(1.0, 0.5 / np.linalg.norm(gradient))
+        average = 0.99 * average + 0.01 * gradient**2
+        np.testing.assert_allclose(change, -0.01 * gradient / (np.sqrt(average) + 1e-8), rtol=1e-4)

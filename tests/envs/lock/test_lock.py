@@ -13,6 +13,8 @@ from scipy.linalg import hadamard
 
 import envs
 from envs import lock
+from jaxrl_suite import evaluation
+from jaxrl_suite.agents import acting
 
 _spec = importlib.util.spec_from_file_location(
     "numpy_locks", Path(__file__).with_name("numpy_locks.py")
@@ -219,3 +221,73 @@ def test_time_is_shown_where_asked_for():
 def test_bad_options_are_named(name, problem):
     with pytest.raises(ValueError, match=problem):
         envs.make(name)
+
+
+def greedy(env, params):
+    """The best action at every step and place of a lock, and of the worse one of two."""
+    right = np.asarray(params.combination)
+    worse = int(np.argmin(np.asarray(params.prize)))
+
+    def act(place, t, aim):
+        if env.kind != "BidirectionalLock":
+            return right[0, min(place, 1), t]
+        lock = 1 - worse if aim == "best" else worse
+        if t == 0:
+            return 0 if lock == 0 else env.num_actions - 1
+        return right[lock, min(place - 3 * lock, 1), t - 1]
+
+    return act
+
+
+@pytest.mark.parametrize(
+    ("name", "aim", "opens"),
+    [
+        ("DiabolicalLock-H3", "best", True),
+        ("DiabolicalLock-H3", "fall", False),  # its return may be 0.1
+        ("StochasticLock-H3", "best", True),
+        ("StochasticLock-H3", "fall", False),
+        ("BidirectionalLock-H4", "best", True),
+        ("BidirectionalLock-H4", "worse", False),  # its return is 1
+    ],
+)
+def test_success_is_the_best_locks_end_and_not_a_reward_for_falling(name, aim, opens):
+    env, params = envs.make(name, auto_reset="none", log=False)
+    act, returns, last = greedy(env, params), [], None
+    for seed in range(6):
+        _, state = env.reset(jax.random.key(seed), params)
+        total = 0.0
+        for t in range(env.horizon):
+            action = act(int(state.place), t, aim)
+            if aim == "fall":
+                action = (action + 2) % env.num_actions
+            _, state, reward, over, _, info = env.step(
+                jax.random.key(100 * seed + t), state, jnp.int32(action), params
+            )
+            assert not info["success"] or over
+            total, last = total + float(reward), bool(info["success"])
+        assert last == opens
+        returns.append(total)
+    assert max(returns) > 0  # so that a positive return alone says nothing
+
+
+def test_evaluation_and_training_take_success_from_the_lock():
+    env, params = envs.make("DiabolicalLock-H3", horizon=2, auto_reset="none", log=False)
+    wrong = next(a for a in range(10) if a not in params.combination[0, :, 0].tolist())
+
+    def fall(key, memory, observation, reset):
+        return memory, jnp.full(reset.shape, wrong)
+
+    params = params.replace(drawn=jnp.asarray(True), fall_chance=1.0)
+    result = evaluation.episodes(jax.random.key(0), env, params, fall, (), 16)
+    assert result["return"] > 0 and result["solved"] == 0
+    assert "solved" in evaluation.headline(env)
+    info = {
+        "episode_done": jnp.asarray([[True, True]]),
+        "episode_return": jnp.asarray([[0.1, 5.0]]),
+        "episode_length": jnp.asarray([[2, 2]]),
+    }
+    share = {
+        kind: float(acting.episode_metrics(info | more)["solved"].total) / 2
+        for kind, more in (("return", {}), ("told", {"success": jnp.asarray([[0.0, 1.0]])}))
+    }
+    assert share == {"return": 1.0, "told": 0.5}
