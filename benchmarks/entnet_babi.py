@@ -79,7 +79,9 @@ def train(task: int, restarts: int, updates: int, enough: float, **changes: Any)
         if best <= enough:
             break
     seconds = time.perf_counter() - start
-    described = {k: v for k, v in dataclasses.asdict(config).items() if v is not None}
+    described = {
+        k: v for k, v in dataclasses.asdict(entnet.settings(config)).items() if v is not None
+    }
     return {"task": task, "config": described, "seconds": seconds, **found}
 
 
