@@ -117,6 +117,18 @@ def test_entnet_runs(tmp_path, more, metric):
     assert ((values >= 0) & (values <= 1)).all()
 
 
+def test_entnet_s_settings_are_the_data_s_unless_given():
+    world, stories = (entnet.settings(entnet.Config(data=data)) for data in ("world", "babi"))
+    assert (world.slots, world.features) == (5, 20)
+    assert (stories.slots, stories.features, stories.num_updates * stories.steps) == (
+        20,
+        100,
+        56_000,
+    )
+    given = entnet.settings(entnet.Config(data="babi", slots=7))
+    assert given == dataclasses.replace(stories, slots=7)
+
+
 def test_entnet_reads_the_original_files(tmp_path):
     for part, seed in (("train", 0), ("test", 1)):
         text = babi.write(babi_tasks.stories(1, 8, seed))
