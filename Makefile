@@ -55,7 +55,7 @@ demo: $(VENV)/core.stamp
 	$(BIN)/jaxrl report $(DEMO_REPORT)
 
 test: lint
-	XLA_FLAGS="$(QUICK_XLA) $$XLA_FLAGS" $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile -m "not slow"
+	XLA_FLAGS="$(QUICK_XLA) $$XLA_FLAGS" $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile -m "not slow" --durations 15
 
 test-all: lint
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
