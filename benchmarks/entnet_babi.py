@@ -50,7 +50,7 @@ SETTINGS: dict[int, dict[str, Any]] = {
     5: {"train_sentences": 40},
     7: {"train_sentences": 16},
     8: {"train_sentences": 16},
-    16: {"slots": 20, "learning_rate": 1e-3, "halve_every": 20_000},
+    16: {"slots": 20, "learning_rate": 1e-3, "halve_every": 20_000, "plain_start": True},
     17: {"slots": 20, "features": 64, "batch_size": 160},
     19: {"slots": 20, "features": 64, "learning_rate": 2e-3, "halve_every": 100_000},
 }

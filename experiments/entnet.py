@@ -52,6 +52,7 @@ class Config:
       features: d; of the LSTM its units.
       tied: keys are the embeddings of these words (bAbI: names; world: always the agents).
       tie_keys: use `tied`; False learns keys of their own.
+      plain_start: begin with masks of ones and biases of zero, not at random.
       num_updates: of the run.
       steps: gradient steps of an update.
       batch_size: of a gradient step: world stories, or bAbI questions.
@@ -75,6 +76,7 @@ class Config:
     features: int | None = None
     tied: tuple[str, ...] = ()
     tie_keys: bool = False
+    plain_start: bool = False
     num_updates: int | None = None
     steps: int = 100
     batch_size: int | None = None
@@ -179,6 +181,7 @@ def network_of(
         config.features,
         *sizes,
         tied=tied if config.tie_keys else None,
+        plain=config.plain_start,
     )
 
 

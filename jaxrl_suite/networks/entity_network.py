@@ -147,13 +147,14 @@ def _normal(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return 0.1 * jax.random.normal(key, shape)
 
 
-def _writing(module: nn.Module, slots: int, d: int) -> Writing:
+def _writing(module: nn.Module, slots: int, d: int, plain: bool = False) -> Writing:
+    start = nn.initializers.zeros if plain else _normal
     square = {name: module.param(name, _normal, (d, d)) for name in ("u", "v", "w")}
     return Writing(
         **square,
-        bias=module.param("bias", _normal, (d,)),
+        bias=module.param("bias", start, (d,)),
         slope=module.param("slope", nn.initializers.ones, (d,)),
-        gate=module.param("gate", _normal, (slots,)),
+        gate=module.param("gate", start, (slots,)),
     )
 
 
@@ -168,6 +169,8 @@ class EntityNetwork(nn.Module):
       sentence_words, question_words: longest.
       tied: words whose embeddings are the keys, `slots` of them; None learns keys of their own.
       normalize: contents have length one.
+      plain: begin with masks of ones, which add words up whatever their order, and biases of zero;
+        False begins as the authors' code, at random.
     """
 
     words: int
@@ -178,6 +181,7 @@ class EntityNetwork(nn.Module):
     question_words: int
     tied: tuple[int, ...] | None = None
     normalize: bool = True
+    plain: bool = False
 
     @nn.compact
     def __call__(
@@ -201,17 +205,17 @@ class EntityNetwork(nn.Module):
             raise ValueError(f"tied={self.tied!r}: {m} words, one a slot")
         table = self.param("embedding", _normal, (self.words, d))
         table = table * (jnp.arange(self.words) > 0)[:, None]  # padding is zero and stays zero
-        # sentences' masks begin at random, as in the authors' code: with ones the order of a
-        # sentence's words is learnt last, and "A is north of B" is "B is north of A"
+        # with ones the order of words is learnt last, and "A is north of B" is "B is north of A"
+        start = nn.initializers.ones if self.plain else _normal
         masks = (
-            self.param("sentence_mask", _normal, (self.sentence_words, d)),
+            self.param("sentence_mask", start, (self.sentence_words, d)),
             self.param("question_mask", nn.initializers.ones, (self.question_words, d)),
         )
         if self.tied is None:
             keys = self.param("keys", _normal, (m, d))
         else:
             keys = table[jnp.asarray(self.tied)]
-        weights = _writing(self, m, d)
+        weights = _writing(self, m, d, self.plain)
         s, q = (
             jnp.sum(lookup(table, words) * mask, -2)
             for words, mask in zip((sentences, questions), masks, strict=True)

@@ -163,3 +163,15 @@ def test_gradients_of_reading_are_those_of_writing_sentence_by_sentence(normaliz
     got, want = (jax.tree.leaves(gradients(run)) for run in (read, plain))
     for a, b in zip(got, want, strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-4)
+
+
+def test_it_begins_at_random_or_plain():
+    words = jnp.zeros((1, 2, 3), jnp.int32)
+    for plain in (False, True):
+        network = EntityNetwork(5, 5, 4, 6, 3, 3, plain=plain)
+        params = network.init(jax.random.key(0), words, words, jnp.ones((1, 2), jnp.int32))[
+            "params"
+        ]
+        assert bool((params["sentence_mask"] == 1).all()) == plain
+        assert bool((params["gate"] == 0).all() & (params["bias"] == 0).all()) == plain
+        assert (params["question_mask"] == 1).all()
