@@ -17,9 +17,9 @@ done
   --out docs/results/entnet/world
 
 # as the committed table was made; ten restarts and more updates are the defaults
-babi=".venv/bin/jaxrl bench entnet_babi"
-$babi --restarts 4 --updates 60 --tasks 1 6 4 12 15 20 9 10 11 13 18 14 7 8
-$babi --restarts 4 --updates 60 --enough 0.01 --tasks 2 5 3
-$babi --restarts 4 --updates 50 --enough 0.01 --tasks 19
-$babi --updates 60 --tasks 17
-$babi --enough 0.01 --tasks 16
+babi=".venv/bin/jaxrl bench entnet_babi --restarts 4"
+$babi --tasks 1 4 5 6 7 8 9 10 11 12 13 14 15 18 20
+$babi --updates 80 --tasks 17
+$babi --updates 80 --features 64 --slots 16 --halve-every 7000 --tasks 2 3
+$babi --updates 50 --features 100 --learning-rate 0.01 --halve-every 7000 --tasks 19
+.venv/bin/jaxrl bench entnet_babi --updates 100 --tasks 16
