@@ -6,7 +6,7 @@
 set -e
 screened=MultiRoom-N4-S5-v1,DoorKey-8x8,LavaCrossingS9N2
 tasks=$screened,KeyCorridorS3R2,UnlockPickup,ObstructedMaze-1Dl,SimpleCrossingS11N5,RedBlueDoors-8x8
-sums="first_position+global_position e3b+0.1*noveld"
+more_bonuses="first_position+global_position first_position*global_position e3b+0.1*noveld"
 sweep() {  # what has finished is not run again
   out=runs/results/$1; shift
   [ -d "$out/cells" ] || .venv/bin/jaxrl sweep e3b --seeds 3 --bonus-share 0.25 --out "$out" "$@"
@@ -39,7 +39,7 @@ for bonus in e3b "e3b*noveld"; do
 done
 own rnd-own 0.001,0.005,0.02
 own more-rnd-own 0.0001,0.0003,0.05
-for bonus in $sums; do screen "$bonus" 0.0001,0.0003,0.001,0.005,0.02,0.05; done
+for bonus in $more_bonuses; do screen "$bonus" 0.0001,0.0003,0.001,0.005,0.02,0.05; done
 .venv/bin/jaxrl bench bonus_tasks runs/results/screening-* --out docs/results/bonus_tasks-screening
 
 # by hand, from that page; each again where another coefficient does best there
@@ -50,4 +50,7 @@ all rnd rnd 0.001
 all icm icm 0.001
 all ride ride 0.005
 all e3bxnoveld "e3b*noveld" 0.02
+all e3bp0.1xnoveld "e3b+0.1*noveld" 0.02
+all first_positionpglobal_position "first_position+global_position" 0.005
+all first_positionxglobal_position "first_position*global_position" 0.02
 .venv/bin/jaxrl bench bonus_tasks runs/results/tasks-*

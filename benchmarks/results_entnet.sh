@@ -21,5 +21,6 @@ babi=".venv/bin/jaxrl bench entnet_babi --restarts 4"
 $babi --tasks 1 4 5 6 7 8 9 10 11 12 13 14 15 18 20
 $babi --updates 80 --tasks 17
 $babi --updates 80 --features 64 --slots 16 --halve-every 7000 --tasks 2 3
-$babi --updates 50 --features 100 --learning-rate 0.01 --halve-every 7000 --tasks 19
+.venv/bin/jaxrl bench entnet_babi --restarts 2 --updates 200 --features 100 --learning-rate 0.01 \
+  --halve-every 7000 --tasks 19
 .venv/bin/jaxrl bench entnet_babi --updates 100 --tasks 16
