@@ -7,8 +7,8 @@ slots whose key or content it is about (section 3):
     h_j <- (h_j + g_j h~_j) / |.|       h_j = w_j at the beginning
 
 and a question q is answered from p = softmax(q.h_j), u = sum p_j h_j, y = R phi(q + H u). As in the
-authors' code phi is a PReLU with a slope a feature, gates and contents have biases, and masks over
-word positions weigh words into sentences.
+authors' code phi is a PReLU with a slope a feature, the same slopes for contents and answers, gates and
+contents have biases, and masks over word positions weigh words into sentences.
 
 `write` is one step, `read` all steps of stories, `EntityNetwork` answers questions about them,
 `EntityMemory` is a recurrent core for agents.
@@ -225,14 +225,13 @@ class EntityNetwork(nn.Module):
         # contents when each question is asked: a product, since gathers are slow under vmap
         here = jax.nn.one_hot(at - 1, h.shape[0], dtype=h.dtype)
         h = jnp.einsum("nqs,snmd->nqmd", here, h)
-        return self._answer(h, q), gates
+        return self._answer(h, q, weights.slope), gates
 
-    def _answer(self, h: jax.Array, q: jax.Array) -> jax.Array:
+    def _answer(self, h: jax.Array, q: jax.Array, slope: jax.Array) -> jax.Array:
         """`[N, Q, m, d]` contents and `[N, Q, d]` questions to `[N, Q, answers]` logits."""
         p = jax.nn.softmax(jnp.einsum("nqmd,nqd->nqm", h, q))
         u = jnp.einsum("nqm,nqmd->nqd", p, h)
         matrix = self.param("h", _normal, (self.features, self.features))
-        slope = self.param("answer_slope", nn.initializers.ones, (self.features,))
         out = self.param("r", _normal, (self.features, self.answers))
         return prelu(q + u @ matrix, slope) @ out
 

@@ -62,7 +62,7 @@ def reference(p, sentences, questions, at, normalize, tied=None):
             for i in np.flatnonzero(at[n] == t):
                 q = sum(table[x] * p["question_mask"][k] for k, x in enumerate(questions[n, i]))
                 weight = np.exp(h @ q) / np.exp(h @ q).sum()
-                out[n, i] = phi(q + (weight @ h) @ p["h"], p["answer_slope"]) @ p["r"]
+                out[n, i] = phi(q + (weight @ h) @ p["h"], p["slope"]) @ p["r"]
     return out
 
 
