@@ -71,9 +71,18 @@ def reported(path: Path) -> Scores:
 
 
 def joined(earlier: Scores, new: Scores) -> Scores:
-    """Both, a bonus with the coefficients of either; a coefficient that both have is the newer one's."""
-    names = dict.fromkeys([*earlier, *new])
-    return {name: earlier.get(name, {}) | new.get(name, {}) for name in names}
+    """Both, a bonus with the coefficients of either and these with the tasks of either.
+
+    What both have is the newer one's.
+    """
+    return _merged(earlier, new)
+
+
+def _merged(earlier: Any, new: Any) -> Any:
+    if not (isinstance(earlier, dict) and isinstance(new, dict)):
+        return new
+    alone = earlier | new
+    return alone | {k: _merged(earlier[k], new[k]) for k in earlier.keys() & new.keys()}
 
 
 def at_an_end(by_coefficient: dict[float, Any], best: float) -> bool:
