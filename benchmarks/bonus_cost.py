@@ -2,8 +2,9 @@
 
     jaxrl bench bonus_cost [--env MultiRoom-N4-S5] [--repeats 5] [--features 128] [--num-envs 64]
 
-One seed of the `e3b` script's PPO (`--num-envs` environments x 32 steps, 3 epochs x 4 minibatches);
-embeddings of `--features` numbers. A repeat is 20 updates; the bonuses take turns. Written to
+One seed of the `e3b` script's PPO (`--num-envs` environments x 64 steps, 3 epochs x 4 minibatches);
+embeddings of `--features` numbers. A repeat is 20 updates; the bonuses take turns. Beside the times is
+the arithmetic of matrix products, which bounds them on a CPU. Written to
 `docs/results/bonus_cost.{json,md}`.
 """
 
@@ -11,11 +12,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
-from benchmarks import _harness
+from benchmarks import _harness, _operations
 from experiments import e3b
 
 UPDATES = 20
@@ -32,8 +33,16 @@ BONUSES = (
 )
 
 
-def training(bonus: str, env: str, features: int, num_envs: int) -> tuple[Callable[[], Any], int]:
-    """A function that does `UPDATES` updates, and their environment steps."""
+class Training(NamedTuple):
+    """A function that does `UPDATES` updates, their environment steps, and one step's flops."""
+
+    run: Callable[[], Any]
+    steps: int
+    flops: float
+
+
+def training(bonus: str, env: str, features: int, num_envs: int) -> Training:
+    """Of one bonus."""
     config = e3b.Config(bonus=bonus, env=env, features=features, num_envs=num_envs)
     experiment = e3b.build(config)
 
@@ -44,13 +53,15 @@ def training(bonus: str, env: str, features: int, num_envs: int) -> tuple[Callab
 
         return jax.lax.scan(update, state, None, length=UPDATES)[0]
 
+    state = jax.eval_shape(experiment.init, jax.random.key(0))
+    flops = _operations.count(experiment.update, state).flops / experiment.steps_per_update
     states = [jax.jit(experiment.init)(jax.random.key(0))]
 
     def go() -> Any:
         states[0] = run(states[0])
         return states[0]
 
-    return go, UPDATES * experiment.steps_per_update
+    return Training(go, UPDATES * experiment.steps_per_update, flops)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -66,8 +77,8 @@ def main(argv: list[str] | None = None) -> None:
     task = options.env, options.features, options.num_envs
     bonuses = ["none", *options.bonuses]
     made = {name: training(name, *task) for name in bonuses}
-    steps = made["none"][1]
-    times = _harness.interleave({name: run for name, (run, _) in made.items()}, options.repeats)
+    _, steps, least = made["none"]
+    times = _harness.interleave({name: one.run for name, one in made.items()}, options.repeats)
     rows, ratios = [], {}
     for name in bonuses:
         ratio = [t / none - 1 for t, none in zip(times[name], times["none"], strict=True)]
@@ -76,17 +87,31 @@ def main(argv: list[str] | None = None) -> None:
         cost = {key: 100 * value for key, value in _harness.spread(ratio).items()}
         shown = f"{cost['median']:.0f}% ({cost['min']:.0f} to {cost['max']:.0f})"
         rate = steps / _harness.spread(times[name])["median"]
-        rows.append([f"`{name}`", f"{rate / 1e3:.1f} k", "-" if name == "none" else shown])
+        flops = made[name].flops
+        more = "-" if name == "none" else f"{100 * (flops / least - 1):.0f}%"
+        shown = "-" if name == "none" else shown
+        rows.append([f"`{name}`", f"{rate / 1e3:.1f} k", shown, f"{flops / 1e3:.0f} k", more])
         print(" | ".join(rows[-1]))
     _harness.write(
         "bonus_cost",
         title="What exploration bonuses cost",
-        header=["bonus", "env steps/s", "time added to PPO's update (min to max)"],
+        header=[
+            "bonus",
+            "env steps/s",
+            "time added to PPO's update (min to max)",
+            "flops a step",
+            "flops added",
+        ],
         rows=rows,
         notes=f"{options.env}, one seed of {options.num_envs} environments, embeddings of "
         f"{options.features}, {UPDATES} updates a repeat, {options.repeats} interleaved repeats, "
-        "medians; compilation not counted.",
-        data={**_harness.settings(options), "ratios": ratios, "seconds": times},
+        "medians; compilation not counted. Flops are those of matrix products, an environment step.",
+        data={
+            **_harness.settings(options),
+            "ratios": ratios,
+            "seconds": times,
+            "flops": {name: one.flops for name, one in made.items()},
+        },
         folder=options.out,
     )
 
