@@ -1,7 +1,9 @@
 """Figures of the study of global and episodic bonuses, from sweeps of `global_episodic`.
 
     jaxrl bench global_episodic SWEEP... [--out docs/results/global_episodic]
+    jaxrl bench global_episodic SWEEP... --beside RESULTS.json # adds to what was written before
     jaxrl bench global_episodic RESULTS.json --out FOLDER      # the second picture and its points anew
+    jaxrl bench global_episodic --joint RESULTS.json... --out FOLDER    # the points of several in one
 
 SWEEP... are folders of `jaxrl sweep global_episodic` over `bonus`, `num_contexts` and `coefficient`
 (`benchmarks/results_global_episodic.sh` has the commands). Two pictures and a table:
@@ -35,8 +37,14 @@ METRIC = "solved"
 Success = dict[str, dict[str, dict[float, np.ndarray]]]  # env -> bonus -> |C| -> [seeds]
 
 
-def read(folders: list[Path]) -> tuple[Success, dict[str, dict[str, float]]]:
+def read(
+    folders: list[Path], given: dict[str, dict[str, float]] | None = None
+) -> tuple[Success, dict[str, dict[str, float]]]:
     """Final success by environment, bonus and contexts, and the coefficient chosen for each bonus.
+
+    Args:
+      folders: of sweeps.
+      given: coefficients that have been chosen before, by environment and bonus.
 
     Raises:
       RunError: for a folder without cells of `global_episodic`.
@@ -58,6 +66,8 @@ def read(folders: list[Path]) -> tuple[Success, dict[str, dict[str, float]]]:
         best = max(
             by_coefficient, key=lambda c: np.mean([v.mean() for v in by_coefficient[c].values()])
         )
+        before = (given or {}).get(env, {}).get(bonus, best)
+        best = before if before in by_coefficient else best
         success.setdefault(env, {})[bonus] = dict(sorted(by_coefficient[best].items()))
         chosen.setdefault(env, {})[bonus] = best
     return success, chosen
@@ -144,10 +154,9 @@ def variance_figure(points: list[dict[str, Any]]) -> Figure:
     return chart
 
 
-def redraw(path: Path, episodic: str, global_: str, out: Path) -> None:
-    """Points and their picture anew from results that were written before; all else stays."""
-    record = json.loads(path.read_text())
-    success: Success = {
+def reported(record: dict[str, Any]) -> Success:
+    """The successes of results that were written before."""
+    return {
         env: {
             bonus: {
                 float("inf") if c == named(float("inf")) else float(c): np.asarray(values)
@@ -157,6 +166,27 @@ def redraw(path: Path, episodic: str, global_: str, out: Path) -> None:
         }
         for env, bonuses in record["solved"].items()
     }
+
+
+def joined(earlier: Success, new: Success) -> Success:
+    """Both, the newer one where both have a number of contexts."""
+    return {
+        env: {
+            bonus: dict(
+                sorted(
+                    (earlier.get(env, {}).get(bonus, {}) | new.get(env, {}).get(bonus, {})).items()
+                )
+            )
+            for bonus in earlier.get(env, {}) | new.get(env, {})
+        }
+        for env in earlier | new
+    }
+
+
+def redraw(path: Path, episodic: str, global_: str, out: Path) -> None:
+    """Points and their picture anew from results that were written before; all else stays."""
+    record = json.loads(path.read_text())
+    success = reported(record)
     record["points"] = gaps(success, episodic, global_)
     (out / path.name).write_text(json.dumps(record, indent=1) + "\n")
     variance_figure(record["points"]).savefig(out / "variance.png", dpi=110)
@@ -165,16 +195,34 @@ def redraw(path: Path, episodic: str, global_: str, out: Path) -> None:
 def main(argv: list[str] | None = None) -> None:
     """Reads the sweeps and writes pictures and table."""
     parser = argparse.ArgumentParser(prog="jaxrl bench global_episodic", description=__doc__)
-    parser.add_argument("sweeps", nargs="+", type=Path, help="folders of sweeps, or one JSON file")
+    parser.add_argument("sweeps", nargs="+", type=Path, help="folders of sweeps, or JSON files")
+    parser.add_argument("--beside", type=Path, help="results of earlier sweeps, to go in, too")
+    parser.add_argument("--joint", action="store_true", help="draw the points of several results")
     parser.add_argument("--episodic", default="first_position", help="the episodic bonus")
     parser.add_argument("--global-bonus", default="global_position", help="the global bonus")
     parser.add_argument("--out", type=Path, default=_harness.results() / "global_episodic")
     options = parser.parse_args(argv)
 
+    if options.joint:
+        records = [json.loads(path.read_text()) for path in options.sweeps]
+        options.out.mkdir(parents=True, exist_ok=True)
+        points = [point for record in records for point in record["points"]]
+        variance_figure(points).savefig(options.out / "joint.png", dpi=110)
+        return
     if options.sweeps[0].suffix == ".json":
         redraw(options.sweeps[0], options.episodic, options.global_bonus, options.out)
         return
-    success, chosen = read(options.sweeps)
+    earlier: dict[str, Any] = {"solved": {}, "coefficients": {}, "sweeps": []}
+    if options.beside:
+        earlier = json.loads(options.beside.read_text())
+    success, chosen = read(options.sweeps, earlier["coefficients"])
+    for env, bonuses in earlier["coefficients"].items():
+        for bonus, before in bonuses.items():
+            now = chosen.setdefault(env, {}).setdefault(bonus, before)
+            if now != before:
+                told = f"{env}, {bonus}: {options.beside} has it with {before:g}, these have not"
+                raise RunError(told)
+    success = joined(reported(earlier), success)
     points = gaps(success, options.episodic, options.global_bonus)
     options.out.mkdir(parents=True, exist_ok=True)
     contexts_figure(success).savefig(options.out / "contexts.png", dpi=110)
@@ -205,7 +253,7 @@ def main(argv: list[str] | None = None) -> None:
                 }
                 for env, bonuses in success.items()
             },
-            "sweeps": _harness.commands(options.sweeps),
+            "sweeps": [*earlier["sweeps"], *_harness.commands(options.sweeps)],
         },
         folder=options.out,
     )

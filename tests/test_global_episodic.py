@@ -12,7 +12,8 @@ import pytest
 from benchmarks import global_episodic as figures
 from experiments import global_episodic
 from jaxrl_suite.experiment import ConfigError
-from jaxrl_suite.runner import sweep
+from jaxrl_suite.runner import cli, sweep
+from jaxrl_suite.runner.errors import RunError
 
 TINY = global_episodic.Config(
     env="LavaGapS7",
@@ -94,3 +95,35 @@ def test_points_are_made_anew_from_written_results(tmp_path):
     (point,) = record["points"]
     assert (point["contexts"], point["gap"], record["commit"]) == ("3", 0.25, "a")
     assert 0 < point["share"] < 1 and (tmp_path / "variance.png").exists()
+
+
+def test_more_contexts_go_beside_earlier_results(tmp_path):
+    sweep_of = (
+        "sweep global_episodic --env Empty-5x5 --seeds 2 --bonus first_position --num-contexts 3 "
+        "--grid coefficient=0.1,1 --total-steps 64 --num-envs 8 --rollout-length 4 --minibatches 2 "
+        "--epochs 1 --widths 8 --eval-episodes 2 --no-video --no-plots --no-tensorboard"
+    )
+    assert cli.main(f"{sweep_of} --out {tmp_path / 'more'}".split()) == 0
+    point = {"env": "Empty-5x5", "contexts": "1", "share": 0.0, "gap": 0.5}
+    solved = {"first_position": {"1": [1.0, 0.5]}, "global_position": {"1": [0.5, 0.5]}}
+    chosen = {"first_position": 1.0, "global_position": 0.1}
+    record = {"points": [point], "solved": {"Empty-5x5": solved}, "sweeps": ["before"]}
+    first, other = tmp_path / "first.json", tmp_path / "other.json"
+    first.write_text(json.dumps({**record, "coefficients": {"Empty-5x5": chosen}}))
+    another = {"Empty-5x5": {**chosen, "first_position": 5.0}}
+    other.write_text(json.dumps({**record, "coefficients": another}))
+
+    names = ["--episodic", "none"]  # no points: they take a while
+    both = [str(tmp_path / "more"), *names, "--out", str(tmp_path / "both")]
+    figures.main([*both, "--beside", str(first)])
+    new = json.loads((tmp_path / "both" / "global_episodic.json").read_text())
+    assert new["coefficients"]["Empty-5x5"] == chosen and new["sweeps"][0] == "before"
+    assert len(new["sweeps"]) == 2
+    found = new["solved"]["Empty-5x5"]
+    assert found["global_position"] == solved["global_position"]
+    assert found["first_position"]["1"] == [1.0, 0.5] and len(found["first_position"]["3"]) == 2
+    with pytest.raises(RunError, match="has it with 5, these have not"):
+        figures.main([*both, "--beside", str(other)])
+
+    figures.main(["--joint", str(first), str(first), "--out", str(tmp_path / "joint")])
+    assert (tmp_path / "joint" / "joint.png").stat().st_size > 5_000
