@@ -1,11 +1,13 @@
 #!/bin/sh
-# The sweeps behind docs/results/bonus_tasks: four hours of one core. Run from the repository's root.
+# The sweeps behind docs/results/bonus_tasks: five hours of one core. Run from the repository's root.
 # First every bonus with six coefficients on three of the tasks, half as long
 # (docs/results/bonus_tasks-screening); then each with the coefficient that did best there, on all.
 # `ONLY="more rnd 0.0001,0.0003,0.05"` does one thing and leaves out the rest.
 set -e
 screened=MultiRoom-N4-S5-v1,DoorKey-8x8,LavaCrossingS9N2
+corridors="Corridors-N4-L10?moves=compass&coordinates=True&num_contexts=1"
 tasks=$screened,KeyCorridorS3R2,UnlockPickup,ObstructedMaze-1Dl,SimpleCrossingS11N5,RedBlueDoors-8x8
+tasks="$tasks,$corridors,DoorKey-16x16"
 more_bonuses="first_position+global_position first_position*global_position e3b+0.1*noveld"
 sweep() {  # what has finished is not run again
   out=runs/results/$1; shift

@@ -10,9 +10,18 @@ rooms="--seeds 5 --env MultiRoom-N4-S5-v1 --grid bonus=$counts"
 lava="--seeds 5 --env MultiRoom-N4-S5-v1?lava=True --grid bonus=$counts"
 words=$(echo "$counts" | sed s/position/message/g)
 
-sweep contexts $rooms --grid num_contexts=1,3,10,none --grid coefficient=0.003,0.01,0.05
+sweep contexts $rooms --grid num_contexts=1,3,5,10,none --grid coefficient=0.003,0.01,0.05
 sweep contexts-more $rooms --grid num_contexts=30,100 --grid coefficient=0.003,0.01
+# the paper's coefficients, which are of a deviation that its code makes some 20 times as large
+sweep contexts-named $rooms --grid num_contexts=1,3,5,10,none --grid coefficient=0.1,1,10
 sweep lava $lava --grid num_contexts=1,3,10,none --grid coefficient=0.003,0.01
+longer() {  # name, bonus, coefficient: the best of those, three times as long
+  sweep "lava-long-$1" --seeds 5 --env "MultiRoom-N4-S5-v1?lava=True" --bonus "$2" --coefficient "$3" \
+    --grid num_contexts=none --total-steps 1500000
+}
+longer product "first_position*global_position" 0.01
+longer episodic first_position 0.01
+longer global global_position 0.003
 sweep messages --seeds 5 --env DoorKey-8x8 --grid "bonus=$words,none" --grid coefficient=0.003,0.01
 # One context, time for one arm of four; where the agent stands is in its observation, as in NetHack.
 # The bonus as it is: a running deviation would pump it up again. Every arm is tuned over the same six
@@ -36,9 +45,14 @@ draw() {
   .venv/bin/jaxrl bench global_episodic "$@" --out "$out"
 }
 draw global_episodic runs/results/contexts runs/results/contexts-more
+draw global_episodic-named runs/results/contexts-named
 draw global_episodic-lava runs/results/lava
+draw global_episodic-lava-long runs/results/lava-long-*
 draw global_episodic-messages runs/results/messages --episodic first_message --global-bonus global_message
 draw global_episodic-corridors runs/results/corridors-episodic runs/results/corridors-global \
   runs/results/corridors-product
 .venv/bin/jaxrl report runs/results/corridors-tuning-*/cells/* --metric solved \
   --out docs/results/global_episodic-corridors/tuning
+.venv/bin/jaxrl bench global_episodic --joint docs/results/global_episodic/global_episodic.json \
+  docs/results/global_episodic-lava/global_episodic.json \
+  docs/results/global_episodic-corridors/global_episodic.json --out docs/results/global_episodic
