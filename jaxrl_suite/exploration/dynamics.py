@@ -20,7 +20,13 @@ import jax.numpy as jnp
 import optax
 
 from jaxrl_suite import checks
-from jaxrl_suite.exploration.bonus import Transitions, both_ends
+from jaxrl_suite.exploration.bonus import (
+    Bonus,
+    PolicyFeatures,
+    Transitions,
+    both_ends,
+    check_rollout,
+)
 from jaxrl_suite.exploration.inverse_dynamics import Embedding, Segments, action_head, segments
 from jaxrl_suite.losses import weighted_mean
 from jaxrl_suite.minibatches import passes
@@ -175,3 +181,44 @@ def make_model(
         return state, dict(zip(names, values, strict=True))
 
     return Dynamics(init, embed, error, update)
+
+
+def bonus(
+    name: str,
+    pays: Callable[[Dynamics, DynamicsState, Transitions], jax.Array],
+    config: DynamicsConfig,
+    observation_space: Any,
+    action_space: Any,
+    encoder: nn.Module | None = None,
+) -> Bonus:
+    """A bonus that the model pays before it learns from a rollout.
+
+    Args:
+      name: of the bonus.
+      pays: `(model, state, transitions) -> [T, N]`.
+      config, observation_space, action_space, encoder: as of `make_model`.
+
+    Raises:
+      ConfigError: for an option that cannot be used.
+    """
+    model = make_model(config, observation_space, action_space, encoder)
+
+    def init(
+        key: jax.Array, observation_space: Any, action_space: Any, num_envs: int
+    ) -> DynamicsState:
+        del action_space, num_envs
+        return model.init(key, observation_space)
+
+    def update(
+        key: jax.Array,
+        state: DynamicsState,
+        transitions: Transitions,
+        policy_features: PolicyFeatures,
+    ) -> tuple[jax.Array, DynamicsState, dict[str, jax.Array]]:
+        del policy_features
+        check_rollout(transitions)
+        extra = pays(model, state, transitions)
+        state, metrics = model.update(key, state, transitions)
+        return extra, state, metrics
+
+    return Bonus(init, update, name)

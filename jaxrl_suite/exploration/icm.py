@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax
 
 from jaxrl_suite.exploration import dynamics
-from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions, check_rollout
+from jaxrl_suite.exploration.bonus import Bonus, Transitions
 
 
 def make(
@@ -27,24 +27,10 @@ def make(
     Raises:
       ConfigError: for an option that cannot be used.
     """
-    model = dynamics.make_model(config, observation_space, action_space, encoder)
 
-    def init(
-        key: jax.Array, observation_space: Any, action_space: Any, num_envs: int
-    ) -> dynamics.DynamicsState:
-        del action_space, num_envs
-        return model.init(key, observation_space)
+    def surprise(
+        model: dynamics.Dynamics, state: dynamics.DynamicsState, transitions: Transitions
+    ) -> jax.Array:
+        return model.error(state, transitions)
 
-    def update(
-        key: jax.Array,
-        state: dynamics.DynamicsState,
-        transitions: Transitions,
-        policy_features: PolicyFeatures,
-    ) -> tuple[jax.Array, dynamics.DynamicsState, dict[str, jax.Array]]:
-        del policy_features
-        check_rollout(transitions)
-        extra = model.error(state, transitions)
-        state, metrics = model.update(key, state, transitions)
-        return extra, state, metrics
-
-    return Bonus(init, update, "icm")
+    return dynamics.bonus("icm", surprise, config, observation_space, action_space, encoder)

@@ -17,13 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrl_suite.exploration import combine, counts, dynamics
-from jaxrl_suite.exploration.bonus import (
-    Bonus,
-    PolicyFeatures,
-    Transitions,
-    both_ends,
-    check_rollout,
-)
+from jaxrl_suite.exploration.bonus import Bonus, Transitions, both_ends
 
 
 def impact(
@@ -37,27 +31,14 @@ def impact(
     Raises:
       ConfigError: for an option that cannot be used.
     """
-    model = dynamics.make_model(config, observation_space, action_space, encoder)
 
-    def init(
-        key: jax.Array, observation_space: Any, action_space: Any, num_envs: int
-    ) -> dynamics.DynamicsState:
-        del action_space, num_envs
-        return model.init(key, observation_space)
-
-    def update(
-        key: jax.Array,
-        state: dynamics.DynamicsState,
-        transitions: Transitions,
-        policy_features: PolicyFeatures,
-    ) -> tuple[jax.Array, dynamics.DynamicsState, dict[str, jax.Array]]:
-        del policy_features
-        check_rollout(transitions)
+    def change(
+        model: dynamics.Dynamics, state: dynamics.DynamicsState, transitions: Transitions
+    ) -> jax.Array:
         now, then = both_ends(partial(model.embed, state), transitions)
-        state, metrics = model.update(key, state, transitions)
-        return jnp.linalg.norm(then - now, axis=-1), state, metrics
+        return jnp.linalg.norm(then - now, axis=-1)
 
-    return Bonus(init, update, "impact")
+    return dynamics.bonus("impact", change, config, observation_space, action_space, encoder)
 
 
 def make(
