@@ -14,6 +14,7 @@ decide whether two stack: ask for that key too to get the very same game.
 
 from __future__ import annotations
 
+import os
 import random
 import warnings
 from collections.abc import Callable, Mapping
@@ -82,11 +83,10 @@ class MiniHackGame:
         )
         self.inner = NetHackGame(family.settings, task, full)
         self.nethack = self.inner.nethack
-        self.folder = self.nethack._vardir
-        self.levels.install(self.folder)
+        self.level = self.levels.install(self.nethack._vardir)
 
     def reset(self, seeds: Seeds) -> None:
-        self.levels.place(self.folder, seeds.core)
+        self.levels.place(self.level, seeds.core)
         self.inner.reset(seeds)
         self._crop()
 
@@ -112,6 +112,9 @@ class MiniHackGame:
             )
 
     def close(self) -> None:
+        if self.level is not None:
+            os.close(self.level)
+            self.level = None
         self.inner.close()
 
 

@@ -49,16 +49,25 @@ class Levels:
         else:
             self.archive = f"{template.nethack._vardir}/nhdat"
 
-    def install(self, folder: str) -> None:
-        """Puts the archive where a game looks for it."""
+    def install(self, folder: str) -> int | None:
+        """Puts the archive where a game looks for it; returns the file for drawn levels, open."""
         target = Path(folder) / "nhdat"
         target.unlink(missing_ok=True)
         shutil.copyfile(self.archive, target)
+        return os.open(f"{folder}/{_LEVEL}", os.O_RDWR | os.O_CREAT, 0o600) if self.drawn else None
 
-    def place(self, folder: str, core: int) -> None:
-        """Puts the level of an episode with the seed `core` where its game looks for it."""
-        if self.drawn:
-            Path(folder, _LEVEL).write_bytes(self.level(core))
+    def place(self, file: int | None, core: int) -> None:
+        """Puts the level of an episode with the seed `core` where its game looks for it.
+
+        Args:
+          file: what `install` returned.
+          core: seed of the episode.
+        """
+        if file is not None:
+            level = self.level(core)
+            # written over: ext4 sends a file that was emptied first to the disk, a millisecond or two
+            os.pwrite(file, level, 0)
+            os.ftruncate(file, len(level))
 
     def level(self, core: int) -> bytes:
         """The compiled level of the seed `core`."""
