@@ -1,4 +1,4 @@
-"""Ways to play NetHack that `nethack_pool` measures: each is a function of how many steps to take."""
+"""Ways to play NetHack and MiniHack that are measured: each is a function of how many steps to take."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks._harness import interleave, show_ratio, spread
 from benchmarks._peer import Peer
 from envs.host.pool import Pool
 
@@ -19,6 +20,7 @@ TASK = "NetHackScore-v0"
 KEYS = ("glyphs", "blstats", "message")
 ACTIONS = 23  # of the task
 BANK = 256  # levels of MiniHack's
+HEADER = ("task", "games", "", "steps/s", "slowest", "of the games alone")
 
 
 def _alone(pipe: Any, module: str, name: str, games: int, seed: int) -> None:
@@ -166,3 +168,23 @@ class PufferLib:
 
     def close(self) -> None:
         self.peer.close()
+
+
+def measure(
+    label: str, games: int, steps: int, runs: dict[str, Callable[[int], Any]], repeats: int
+) -> tuple[list[list[str]], dict[str, Any]]:
+    """Times `runs` in turns, one of them "the games alone"; rows for `HEADER`, and the numbers."""
+    rows, data = [], {}
+    calls = {name: (lambda run=run: run(steps)) for name, run in runs.items()}
+    times = interleave(calls, repeats)
+    rates = {name: spread([steps * games / t for t in taken]) for name, taken in times.items()}
+    alone = times["the games alone"]
+    for name, rate in rates.items():
+        ratio = spread([a / t for a, t in zip(alone, times[name], strict=True)])
+        shown = "" if name == "the games alone" else show_ratio(ratio)
+        rows.append(
+            [label, str(games), name, f"{rate['median']:,.0f}", f"{rate['min']:,.0f}", shown]
+        )
+        data[f"{label}/{games}/{name}"] = {"steps_per_second": rate, "of_alone": ratio}
+        print(rows[-1], flush=True)
+    return rows, data

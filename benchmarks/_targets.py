@@ -107,7 +107,7 @@ TARGETS = (
         Target(f"the same over the best peer: {n} games", "nethack_pool", 2, _over_peers(n))
         for n in GAMES[:3]
     ),
-    Target("MiniHack N6-Lava: scan over MiniHack's class", "nethack_pool", 10, _lava),
+    Target("MiniHack N6-Lava: scan over MiniHack's class", "minihack_levels", 10, _lava),
     Target("what E3B adds to PPO's time, 128 features", "bonus_cost", 0.15, _overhead, most=True),
     Target("environment steps on 2 devices, strong scaling", "scaling", 0.9, _scaling("strong")),
     Target("environment steps on 2 devices, weak scaling", "scaling", 0.9, _scaling("weak")),

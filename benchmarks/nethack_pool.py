@@ -17,11 +17,10 @@ import numpy as np
 
 import envs
 from benchmarks import _nethack_candidates as candidates
-from benchmarks._harness import interleave, parse, show_ratio, spread, write
-from benchmarks._nethack_candidates import ACTIONS, BANK, KEYS, TASK, Alone
+from benchmarks._harness import parse, write
+from benchmarks._nethack_candidates import ACTIONS, HEADER, KEYS, TASK, Alone
 from envs.host.pool import Pool
 
-LEVEL = "MiniHack-MultiRoom-N6-Lava-v0"
 MOST = 256  # games of every candidate; with more of them only the jitted scans fit
 TURNS = 20  # `blstats` index of the game's clock
 
@@ -64,20 +63,6 @@ def main(argv: list[str] | None = None) -> None:
     rows: list[list[str]] = []
     data: dict[str, Any] = {}
 
-    def measure(label: str, games: int, steps: int, runs: dict[str, Callable[[int], Any]]) -> None:
-        calls = {name: (lambda run=run: run(steps)) for name, run in runs.items()}
-        times = interleave(calls, chosen.repeats)
-        rates = {n: spread([steps * games / t for t in v]) for n, v in times.items()}
-        alone = times["the games alone"]
-        for name, rate in rates.items():
-            ratio = spread([a / t for a, t in zip(alone, times[name], strict=True)])
-            shown = "" if name == "the games alone" else show_ratio(ratio)
-            rows.append(
-                [label, str(games), name, f"{rate['median']:,.0f}", f"{rate['min']:,.0f}", shown]
-            )
-            data[f"{label}/{games}/{name}"] = {"steps_per_second": rate, "of_alone": ratio}
-            print(rows[-1], flush=True)
-
     for games in chosen.games:
         whole = games <= MOST  # memory
         runs: dict[str, Callable[[int], Any]] = {}
@@ -105,7 +90,10 @@ def main(argv: list[str] | None = None) -> None:
             data["pufferlib"] = peer.version
         if games <= chosen.vector_most:
             runs["AsyncVectorEnv"], vector = candidates.vector(games)
-        measure("NetHackScore", games, max(25, 25_600 // games), runs)
+        steps = max(25, 25_600 // games)
+        more, measured = candidates.measure("NetHackScore", games, steps, runs, chosen.repeats)
+        rows += more
+        data |= measured
         data.setdefault("turns_per_step", _turns(pools[False]))
         data.setdefault("turns_per_step, shared pages", _turns(pools[True]))
         if vector is not None:
@@ -114,19 +102,6 @@ def main(argv: list[str] | None = None) -> None:
             alone.close()
         for env in made.values():
             env.unwrapped.close()
-
-    env, params = _make(LEVEL, workers, bank=BANK)
-    alone, nle = (Alone(module, LEVEL, 16, workers) for module in ("minihack", "nle"))
-    runs = {"the games alone": alone.run, "MiniHack's own class, alone": nle.run}
-    fill = candidates.pooled(env.unwrapped.pool, 16, 8)
-    fill(400)  # the bank
-    alone.run(400)
-    runs["pool, levels in a bank"] = fill
-    runs["pool in a jitted scan"] = candidates.jitted(env, params, 16, 8)
-    measure("MultiRoom-N6-Lava", 16, 40, runs)
-    alone.close()
-    nle.close()
-    env.unwrapped.close()
 
     startup = {g: data[f"startup/{g}"] for g in chosen.games}
     notes = [
@@ -148,15 +123,12 @@ def main(argv: list[str] | None = None) -> None:
             for g in chosen.games
         )
         + ".",
-        f"MultiRoom's maps come from a bank of {BANK} levels, compiled before the clock started, for "
-        "all but MiniHack's own class.",
     ]
     data["workers"] = workers
-    header = ["task", "games", "", "steps/s", "slowest", "of the games alone"]
     write(
         "nethack_pool",
         "NetHack through the host pool",
-        header,
+        HEADER,
         rows,
         " ".join(notes),
         data,

@@ -34,6 +34,7 @@ QUICK = {
     "fft_conv": "--repeats 1",
     "network_training": "--repeats 2",
     "nethack_pool": "--games 64 --repeats 1",
+    "minihack_levels": "--steps 40 --repeats 2",
     "nethack_training": "--games 64 --repeats 1",
 }
 # benchmarks without a quick form, and their arguments as committed

@@ -124,3 +124,11 @@ def test_sums_are_swept_and_read(tmp_path):
     )
     assert cli.main(command.split()) == 0
     assert set(bonus_tasks.read([tmp_path / "sums"])) == set(names)
+
+
+def test_an_episode_of_random_play_is_mostly_reset():
+    pytest.importorskip("minihack")
+    from benchmarks import minihack_levels
+
+    found = minihack_levels.episodes("MiniHack-MultiRoom-N6-Lava-v0", 10)
+    assert 1 <= found.steps < 60 and 0 < found.reset < found.seconds < 1
