@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,8 @@ def contexts_figure(success: Success) -> Figure:
             ends = np.array([stats.interval(v) for v in values]).T
             axes.plot(x, [v.mean() for v in values], f"C{i}o-", label=bonus)
             axes.fill_between(x, ends[0], ends[1], color=f"C{i}", alpha=0.2, linewidth=0)
-        axes.set_xticks(range(len(places)), [named(c) for c in places], fontsize="small")
+        labels = [named(c).replace("every ", "every\n") for c in places]
+        axes.set_xticks(range(len(places)), labels, fontsize="small")
         axes.set_title(env, fontsize="medium")
         axes.set_xlabel("contexts")
         axes.set_ylim(-0.03, 1.03)
@@ -120,15 +122,22 @@ def contexts_figure(success: Success) -> Figure:
     return chart
 
 
-def gaps(success: Success, episodic: str, global_: str) -> list[dict[str, Any]]:
-    """A point for each environment and number of contexts that has both bonuses."""
+def gaps(
+    success: Success, episodic: str, global_: str, earlier: Sequence[dict[str, Any]] = ()
+) -> list[dict[str, Any]]:
+    """A point for each environment and number of contexts that has both bonuses.
+
+    Shares of variance, which take minutes, are those of `earlier` points where there are any.
+    """
+    known = {(point["env"], point["contexts"]): point["share"] for point in earlier}
     points = []
     for env, bonuses in success.items():
         if not {episodic, global_} <= set(bonuses):
             continue
         for contexts in sorted(set(bonuses[episodic]) & set(bonuses[global_])):
             a, b = bonuses[episodic][contexts], bonuses[global_][contexts]
-            share = variance_share(env, contexts)
+            share = known.get((env, named(contexts)))
+            share = variance_share(env, contexts) if share is None else share
             gap = float(a.mean() - b.mean())
             points.append({"env": env, "contexts": named(contexts), "share": share, "gap": gap})
     return points
@@ -223,7 +232,8 @@ def main(argv: list[str] | None = None) -> None:
                 told = f"{env}, {bonus}: {options.beside} has it with {before:g}, these have not"
                 raise RunError(told)
     success = joined(reported(earlier), success)
-    points = gaps(success, options.episodic, options.global_bonus)
+    known = earlier.get("points", ())
+    points = gaps(success, options.episodic, options.global_bonus, known)
     options.out.mkdir(parents=True, exist_ok=True)
     contexts_figure(success).savefig(options.out / "contexts.png", dpi=110)
     if points:

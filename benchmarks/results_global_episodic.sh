@@ -12,8 +12,11 @@ words=$(echo "$counts" | sed s/position/message/g)
 
 sweep contexts $rooms --grid num_contexts=1,3,5,10,none --grid coefficient=0.003,0.01,0.05
 sweep contexts-more $rooms --grid num_contexts=30,100 --grid coefficient=0.003,0.01
-# the paper's coefficients, which are of a deviation that its code makes some 20 times as large
-sweep contexts-named $rooms --grid num_contexts=1,3,5,10,none --grid coefficient=0.1,1,10
+# the paper's coefficients, after a division by what its code takes for a deviation
+for bonus in first_position global_position "first_position*global_position"; do
+  sweep "contexts-named-$(echo "$bonus" | tr '*' x)" --seeds 5 --env MultiRoom-N4-S5-v1 --bonus "$bonus" \
+    --normalize release --grid num_contexts=1,10,none --grid coefficient=0.1,1,10
+done
 sweep lava $lava --grid num_contexts=1,3,10,none --grid coefficient=0.003,0.01
 longer() {  # name, bonus, coefficient: the best of those, three times as long
   sweep "lava-long-$1" --seeds 5 --env "MultiRoom-N4-S5-v1?lava=True" --bonus "$2" --coefficient "$3" \
@@ -45,7 +48,7 @@ draw() {
   .venv/bin/jaxrl bench global_episodic "$@" --out "$out"
 }
 draw global_episodic runs/results/contexts runs/results/contexts-more
-draw global_episodic-named runs/results/contexts-named
+draw global_episodic-named runs/results/contexts-named-*
 draw global_episodic-lava runs/results/lava
 draw global_episodic-lava-long runs/results/lava-long-*
 draw global_episodic-messages runs/results/messages --episodic first_message --global-bonus global_message
@@ -55,4 +58,5 @@ draw global_episodic-corridors runs/results/corridors-episodic runs/results/corr
   --out docs/results/global_episodic-corridors/tuning
 .venv/bin/jaxrl bench global_episodic --joint docs/results/global_episodic/global_episodic.json \
   docs/results/global_episodic-lava/global_episodic.json \
-  docs/results/global_episodic-corridors/global_episodic.json --out docs/results/global_episodic
+  docs/results/global_episodic-corridors/global_episodic.json \
+  docs/results/global_episodic-messages/global_episodic.json --out docs/results/global_episodic
