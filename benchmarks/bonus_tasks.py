@@ -103,16 +103,21 @@ def iqm(by_env: dict[str, np.ndarray]) -> tuple[float, float, float]:
 
 
 def chosen(scores: Scores) -> dict[str, float]:
-    """The coefficient of each bonus: best mean over tasks, all along to break ties."""
+    """The coefficient of each bonus: best mean over tasks, all along to break ties.
+
+    Those that have been on fewer tasks than another are left out, as tasks are not equally hard.
+    """
 
     def quality(by_measure: dict[str, dict[str, np.ndarray]]) -> float:
         final, along = (np.mean(list(by_measure[m].values())) for m in MEASURES)
         return float(final + 0.1 * along)
 
-    return {
-        bonus: max(by_coefficient, key=lambda c: quality(by_coefficient[c]))
-        for bonus, by_coefficient in scores.items()
-    }
+    best = {}
+    for bonus, by_coefficient in scores.items():
+        tasks = {c: len(by_measure[MEASURES[0]]) for c, by_measure in by_coefficient.items()}
+        whole = [c for c, number in tasks.items() if number == max(tasks.values())]
+        best[bonus] = max(whole, key=lambda c: quality(by_coefficient[c]))
+    return best
 
 
 def figure(results: dict[str, dict[str, tuple[float, float, float]]]) -> Figure:

@@ -106,9 +106,12 @@ def test_sweeps_of_more_coefficients_go_beside_earlier_ones():
     both = bonus_tasks.joined(earlier, more)
     assert list(both["rnd"]) == [0.001, 0.005, 0.0003, 0.0001] and set(both) == {*earlier, *more}
     assert len(earlier["rnd"]) == 2
-    other = {"rnd": {0.005: {m: {"b": np.array([0.7])} for m in bonus_tasks.MEASURES}}}
+    other = {"rnd": {0.005: {m: {"b": np.array([0.2])} for m in bonus_tasks.MEASURES}}}
     tasks = bonus_tasks.joined(earlier, other)["rnd"]
-    assert tasks[0.005]["final"] == {"a": 0.1, "b": 0.7} and list(tasks[0.001]["final"]) == ["a"]
+    assert tasks[0.005]["final"] == {"a": 0.1, "b": 0.2} and list(tasks[0.001]["final"]) == ["a"]
+    # 0.001 has the better mean, of one task; 0.005 is the one that was on both
+    assert bonus_tasks.chosen({"rnd": tasks}) == {"rnd": 0.005}
+    assert bonus_tasks.chosen(earlier)["rnd"] == 0.001
     best = bonus_tasks.chosen(both)
     assert best["rnd"] == 0.0003 and not bonus_tasks.at_an_end(both["rnd"], 0.0003)
     assert bonus_tasks.at_an_end(earlier["rnd"], bonus_tasks.chosen(earlier)["rnd"])
