@@ -49,6 +49,8 @@ draw() {
 }
 draw global_episodic runs/results/contexts runs/results/contexts-more
 draw global_episodic-named runs/results/contexts-named-*
+.venv/bin/jaxrl report runs/results/contexts-named-*/cells/* --metric solved \
+  --out docs/results/global_episodic-named/betas
 draw global_episodic-lava runs/results/lava
 draw global_episodic-lava-long runs/results/lava-long-*
 draw global_episodic-messages runs/results/messages --episodic first_message --global-bonus global_message
