@@ -120,6 +120,14 @@ def commands(sweeps: Sequence[Path]) -> list[str]:
     return [json.loads(path.read_text())["command"] for path in first if path.exists()]
 
 
+def merged(earlier: Any, new: Any) -> Any:
+    """Numbers by name, and by name below that: those of both; what both have is the newer one's."""
+    if not (isinstance(earlier, dict) and isinstance(new, dict)):
+        return new
+    both = {name: merged(earlier[name], new[name]) for name in earlier.keys() & new.keys()}
+    return earlier | new | both
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table; columns after the first are aligned to the right."""
     lines = ["| " + " | ".join(header) + " |"]

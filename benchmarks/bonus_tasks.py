@@ -75,14 +75,7 @@ def joined(earlier: Scores, new: Scores) -> Scores:
 
     What both have is the newer one's.
     """
-    return _merged(earlier, new)
-
-
-def _merged(earlier: Any, new: Any) -> Any:
-    if not (isinstance(earlier, dict) and isinstance(new, dict)):
-        return new
-    alone = earlier | new
-    return alone | {k: _merged(earlier[k], new[k]) for k in earlier.keys() & new.keys()}
+    return _harness.merged(earlier, new)
 
 
 def at_an_end(by_coefficient: dict[float, Any], best: float) -> bool:

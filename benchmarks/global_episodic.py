@@ -178,17 +178,10 @@ def reported(record: dict[str, Any]) -> Success:
 
 
 def joined(earlier: Success, new: Success) -> Success:
-    """Both, the newer one where both have a number of contexts."""
+    """Both, the newer one where both have a number of contexts; these in order."""
     return {
-        env: {
-            bonus: dict(
-                sorted(
-                    (earlier.get(env, {}).get(bonus, {}) | new.get(env, {}).get(bonus, {})).items()
-                )
-            )
-            for bonus in earlier.get(env, {}) | new.get(env, {})
-        }
-        for env in earlier | new
+        env: {bonus: dict(sorted(by_contexts.items())) for bonus, by_contexts in bonuses.items()}
+        for env, bonuses in _harness.merged(earlier, new).items()
     }
 
 

@@ -129,7 +129,7 @@ def test_sums_are_swept_and_read(tmp_path):
     assert set(bonus_tasks.read([tmp_path / "sums"])) == set(names)
 
 
-def test_an_episode_of_random_play_is_mostly_reset():
+def test_a_reset_is_a_part_of_an_episode_s_time():
     pytest.importorskip("minihack")
     from benchmarks import minihack_levels
 
