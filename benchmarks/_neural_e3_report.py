@@ -19,16 +19,19 @@ from jaxrl_suite.runner.errors import RunError
 Runs = dict[str, dict[str, dict[str, Any]]]  # task -> arm -> record
 
 
-def read(runs: Path) -> Runs:
-    """Every record there is.
+def read(runs: Path, beside: Path | None = None) -> Runs:
+    """Every record there is; of those in the earlier report `beside` what was not run again.
 
     Raises:
       RunError: when there is none.
     """
     found: Runs = {}
-    for path in sorted(runs.glob("*/*.json")):
-        record = json.loads(path.read_text())
-        found.setdefault(record["task"], {})[path.stem] = record
+    earlier = json.loads(beside.read_text())["runs"].values() if beside else []
+    records = [record for arms in earlier for record in arms]
+    records += [json.loads(path.read_text()) for path in sorted(runs.glob("*/*.json"))]
+    for record in records:
+        name = tasks.named(record["arm"], record["options"])
+        found.setdefault(record["task"], {})[name] = record
     if not found:
         raise RunError(f"{runs} holds no runs: *.json of `jaxrl bench neural_e3 run`")
     return dict(sorted(found.items(), key=lambda item: (not tasks.is_lock(item[0]), size(item[0]))))
@@ -79,7 +82,7 @@ def curves(found: Runs) -> Figure:
     return chart
 
 
-def exploration(runs: Path, found: Runs) -> Figure:
+def exploration(found: Runs) -> Figure:
     """Disagreement over time, and where real episodes were alive: first, middle and last third."""
     locks = [task for task in found if tasks.is_lock(task) and "neural_e3" in found[task]]
     chart = Figure(figsize=(12.0, 2.6 * len(locks)), layout="constrained")
@@ -91,30 +94,24 @@ def exploration(runs: Path, found: Runs) -> Figure:
         row[0].set_title(f"{task}: disagreement of plans, a line a seed", fontsize="small")
         row[0].set_xlabel("real episodes")
         for axes, arm in zip(row[1:], ("neural_e3", "uniform"), strict=True):
-            path = runs / task / f"{arm}.npz"
-            if not path.exists():
+            record = found[task].get(arm, {})
+            if "alive" not in record:
                 axes.set_axis_off()
                 continue
             axes.set_title(f"{arm}: share of episodes alive after a step", fontsize="small")
-            place = np.load(path)["place"]
-            rows = max(1, min(50, place.shape[1] // 5))
-            groups = np.array_split(place != 2, rows, axis=1)
-            alive = np.stack([group.mean((0, 1)) for group in groups])
-            episodes = min(record["steps"][-1] // horizon(task), place.shape[1])
-            axes.imshow(
-                alive, aspect="auto", vmin=0, vmax=1, extent=(0, horizon(task), episodes, 0)
-            )
+            extent = (0, horizon(task), record["steps"][-1] // horizon(task), 0)
+            axes.imshow(record["alive"], aspect="auto", vmin=0, vmax=1, extent=extent)
             axes.set(xlabel="step of the lock", ylabel="real episode")
     return chart
 
 
-def report(runs: Path, out: Path) -> None:
-    """Table, numbers and pictures in `out` from what is in `runs`."""
-    found = read(runs)
+def report(runs: Path, out: Path, beside: Path | None = None) -> None:
+    """Table, numbers and pictures in `out` from what is in `runs`, and in the report `beside`."""
+    found = read(runs, beside)
     out.mkdir(parents=True, exist_ok=True)
     curves(found).savefig(out / "curves.png", dpi=100)
     if any(tasks.is_lock(task) and "neural_e3" in arms for task, arms in found.items()):
-        exploration(runs, found).savefig(out / "exploration.png", dpi=80)
+        exploration(found).savefig(out / "exploration.png", dpi=80)
     rows = []
     for task, arms in found.items():
         for arm, record in sorted(arms.items()):

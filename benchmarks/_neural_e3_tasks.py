@@ -55,6 +55,11 @@ MAZE: dict[str, Any] = {
 }
 
 
+def named(arm: str, options: dict[str, Any]) -> str:
+    """An arm's name with the options it was given."""
+    return "-".join([arm, *(f"{name}={value}" for name, value in options.items())])
+
+
 def is_lock(task: str) -> bool:
     """Whether it is a combination lock."""
     return "Lock-H" in task

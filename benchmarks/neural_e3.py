@@ -3,6 +3,7 @@
     jaxrl bench neural_e3 run --task StochasticLock-H10 --arm neural_e3 --seeds 5 --budget 6000
     jaxrl bench neural_e3 run --task "Maze-10?fixed=True" --arm double_dqn --seeds 5 --budget 100000
     jaxrl bench neural_e3 report            # docs/results/neural_e3 from all runs there are
+    jaxrl bench neural_e3 report --beside RESULTS.json      # and what is in an earlier report only
 
 `run` trains one arm on one task and writes what it measured to `runs/results/neural_e3`: the return of
 evaluated episodes (which are not counted) along the way, and the step in which an episode first
@@ -123,8 +124,7 @@ def run(
     steps: list[int] = []
     returns: list[list[float]] = []
     disagreement: list[list[float]] = []
-    name = arm if not options else f"{arm}-" + "-".join(f"{k}={v}" for k, v in options.items())
-    path = out / task.partition("?")[0] / f"{name}.json"
+    path = out / task.partition("?")[0] / f"{tasks.named(arm, options)}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     for point in range(points):
         state, metrics, value = segment(state, jax.random.key(1_000 + point))
@@ -156,17 +156,18 @@ def run(
             "first_success": [int(x) if x < NEVER else None for x in first],
             "disagreement": disagreement,
         }
+        if own and tasks.is_lock(task):
+            record["alive"] = alive(state, steps[-1] // tasks.horizon(task)).round(3).tolist()
         path.write_text(json.dumps(record) + "\n")
         mean = np.mean(returns[-1])
         print(f"{task} {arm} {steps[-1]} steps, return {mean:.2f}, first {first}", flush=True)
-    if own and tasks.is_lock(task):
-        np.savez_compressed(path.with_suffix(".npz"), place=places(state))
 
 
-def places(state: Any) -> np.ndarray:
-    """Which place each real episode was in after each step, `[seeds, episodes, H]`."""
-    place: jax.Array = state.data.data.next_observation[..., :3].argmax(-1)
-    return np.asarray(place, np.int8)
+def alive(state: Any, episodes: int) -> np.ndarray:
+    """Share of the real episodes that a lock's step left alive, `[at most 50, H]`, by time and step."""
+    place = np.asarray(state.data.data.next_observation[:, :episodes, :, :3].argmax(-1))
+    groups = np.array_split(place != 2, max(1, min(50, episodes // 5)), axis=1)
+    return np.stack([group.mean((0, 1)) for group in groups])
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -185,9 +186,10 @@ def main(argv: list[str] | None = None) -> None:
     two = commands.add_parser("report", help="tables and pictures of all runs")
     two.add_argument("--runs", type=Path, default=RUNS)
     two.add_argument("--out", type=Path, default=_harness.results() / "neural_e3")
+    two.add_argument("--beside", type=Path, help="neural_e3.json of earlier runs, to go in, too")
     given = parser.parse_args(argv)
     if given.what == "report":
-        report(given.runs, given.out)
+        report(given.runs, given.out, given.beside)
         return
     options = {k: json.loads(v) for k, v in (pair.split("=", 1) for pair in given.set)}
     run(given.task, given.arm, given.budget, given.seeds, given.points, options, given.out)
