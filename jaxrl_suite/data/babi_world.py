@@ -6,7 +6,7 @@ families in `babi_stories` decide what happens and what is asked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,8 +40,9 @@ class World:
       room, told: where each person is, and the line that says so (None: not told yet).
       holder, taken: who has each thing (None: nobody), and the line that says so.
       lies: the room of things that nobody has.
-      placed: whether the text says where each thing is.
-      trail: of each thing, rooms it has been in one after another, as far as told, with lines.
+      placed: the line that says where each thing, or whoever has it, is (None: not told).
+      trail: of each thing, rooms it has been in one after another, as far as told, with the line
+        that says so of whoever had it then.
     """
 
     def __init__(self, rng: np.random.Generator, people: Sequence[str] = PEOPLE):
@@ -52,8 +53,8 @@ class World:
         self.holder: dict[str, str | None] = dict.fromkeys(THINGS)
         self.taken: dict[str, int | None] = dict.fromkeys(THINGS)
         self.lies = {t: pick(rng, ROOMS) for t in THINGS}
-        self.placed = dict.fromkeys(THINGS, False)
-        self.trail: dict[str, list[tuple[str, tuple[int, ...]]]] = {t: [] for t in THINGS}
+        self.placed: dict[str, int | None] = dict.fromkeys(THINGS)
+        self.trail: dict[str, list[tuple[str, int]]] = {t: [] for t in THINGS}
 
     def say(self, text: str) -> int:
         """Adds a sentence; returns its id."""
@@ -78,49 +79,62 @@ class World:
         """Puts a person, and what they carry, into a room."""
         self.room[person], self.told[person] = room, line
         for thing in self.held(person):
-            self._note(thing, (self.taken[thing], line))
+            self._note(thing)
 
     def held(self, person: str) -> list[str]:
         """Things a person has, in the order they got them."""
         mine = [t for t in self.things if self.holder[t] == person]
         return sorted(mine, key=lambda t: self.taken[t] or 0)
 
-    def _note(self, thing: str, lines: tuple[int | None, ...]) -> None:
+    def _note(self, thing: str) -> None:
+        """What is known of a thing's place from where its holder is."""
         holder = self.holder[thing]
         assert holder is not None
-        self.placed[thing] = self.told[holder] is not None
-        if not self.placed[thing]:
-            return
-        told = self.room[holder], tuple(i for i in lines if i is not None)
-        if self.trail[thing] and self.trail[thing][-1][0] == told[0]:
-            self.trail[thing].pop()  # still there, for a newer reason
-        self.trail[thing].append(told)
+        line = self.placed[thing] = self.told[holder]
+        trail, room = self.trail[thing], self.room[holder]
+        if line is not None and (not trail or trail[-1][0] != room):
+            trail.append((room, line))
+
+    def within_reach(self, person: str) -> list[str]:
+        """Things that nobody has, where a person is."""
+        here = self.room[person]
+        return [t for t in self.things if self.holder[t] is None and self.lies[t] == here]
+
+    def take(self, person: str, thing: str) -> None:
+        """A person takes a thing within reach."""
+        there = pick(self.rng, (" there", ""))
+        line = self.say(f"{person} {pick(self.rng, GET)} the {thing}{there}.")
+        self.holder[thing], self.taken[thing] = person, line
+        self._note(thing)
+
+    def drop(self, person: str, thing: str) -> None:
+        """A person drops a thing they have."""
+        there = pick(self.rng, (" there", ""))
+        line = self.say(f"{person} {pick(self.rng, DROP)} the {thing}{there}.")
+        self._note(thing)
+        self.holder[thing], self.taken[thing] = None, line
+        self.lies[thing] = self.room[person]
+
+    def act(self) -> None:
+        """Somebody moves, takes or drops something: who and which is drawn until it can be done."""
+        while True:
+            person, what = pick(self.rng, self.people), int(self.rng.integers(3))
+            things = ((), self.within_reach(person), self.held(person))[what]
+            if what == 0:
+                return self.move(person)
+            if things:
+                return (self.take if what == 1 else self.drop)(person, pick(self.rng, things))
 
     def handle(self) -> bool:
         """Somebody takes or drops something; False where nobody can."""
-        can: list[tuple[str, str, bool]] = []
+        can: list[tuple[Callable[[str, str], None], str, str]] = []
         for person in self.people:
-            can += [(person, thing, False) for thing in self.held(person)]
-            can += [
-                (person, thing, True)
-                for thing in self.things
-                if self.holder[thing] is None and self.lies[thing] == self.room[person]
-            ]
-        if not can:
-            return False
-        person, thing, takes = pick(self.rng, can)
-        if takes:
-            there = pick(self.rng, (" there", ""))
-            line = self.say(f"{person} {pick(self.rng, GET)} the {thing}{there}.")
-            self.holder[thing], self.taken[thing] = person, line
-            self._note(thing, (line, self.told[person]))
-        else:
-            there = pick(self.rng, (" there", ""))
-            line = self.say(f"{person} {pick(self.rng, DROP)} the {thing}{there}.")
-            self._note(thing, (self.taken[thing], line, self.told[person]))
-            self.holder[thing], self.taken[thing] = None, line
-            self.lies[thing] = self.room[person]
-        return True
+            can += [(self.drop, person, thing) for thing in self.held(person)]
+            can += [(self.take, person, thing) for thing in self.within_reach(person)]
+        if can:
+            do, person, thing = pick(self.rng, can)
+            do(person, thing)
+        return bool(can)
 
     def give(self) -> tuple[str, str, str, int] | None:
         """Somebody gives something to somebody in the same room: giver, thing, receiver, line."""

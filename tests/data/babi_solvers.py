@@ -25,7 +25,7 @@ def replay(lines):
             holder[got[2]] = got[1]
         elif got := re.match(DROPS, text):
             left[got[2]] = room.get(got[1])
-            del holder[got[2]]
+            holder.pop(got[2], None)
         elif got := re.search(MOVES, text):
             head = text[: got.start()].split()
             if "and" in head:
@@ -52,8 +52,8 @@ def solve_place(told, question):
     if got := re.match(r"Is (\w+) in the (\w+)\?", question):
         return "yes" if room[got[1]] == got[2] else "no"
     got = re.match(r"Where was the (\w+) before the (\w+)\?", question)
-    assert trail[got[1]][-1] == got[2]
-    return trail[got[1]][-2]
+    mine = trail[got[1]]
+    return mine[max(i for i in range(1, len(mine)) if mine[i] == got[2]) - 1]
 
 
 def solve_gift(told, question):
