@@ -14,8 +14,12 @@ sweep contexts $rooms --grid num_contexts=1,3,5,10,none --grid coefficient=0.003
 sweep contexts-more $rooms --grid num_contexts=30,100 --grid coefficient=0.003,0.01
 # the paper's coefficients, after a division by what its code takes for a deviation
 for bonus in first_position global_position "first_position*global_position"; do
-  sweep "contexts-named-$(echo "$bonus" | tr '*' x)" --seeds 5 --env MultiRoom-N4-S5-v1 --bonus "$bonus" \
-    --normalize release --grid num_contexts=1,10,none --grid coefficient=0.1,1,10
+  named() {  # name, contexts
+    sweep "contexts-named-$1$(echo "$bonus" | tr '*' x)" --seeds 5 --env MultiRoom-N4-S5-v1 --bonus "$bonus" \
+      --normalize release --grid "num_contexts=$2" --grid coefficient=0.1,1,10
+  }
+  named "" 1,10,none
+  named more- 3,5
 done
 sweep lava $lava --grid num_contexts=1,3,10,none --grid coefficient=0.003,0.01
 longer() {  # name, bonus, coefficient: the best of those, three times as long
