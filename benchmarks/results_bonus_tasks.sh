@@ -50,7 +50,7 @@ all e3b e3b 0.02
 all noveld noveld@first_observation 0.005
 all rnd rnd 0.001
 all icm icm 0.001
-all ride ride 0.0001  # the committed run has 0.005
+all ride ride 0.0001
 all e3bxnoveld "e3b*noveld" 0.02
 all e3bp0.1xnoveld "e3b+0.1*noveld" 0.02
 all first_positionpglobal_position "first_position+global_position" 0.005
