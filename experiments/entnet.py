@@ -7,7 +7,7 @@
 An agent reads a story sentence by sentence and is then asked about it; it is never told before what it
 will be asked. The entity network (`jaxrl_suite.networks.entity_network`) keeps a slot for each thing it
 reads about, `--model lstm` one state for everything. Without a folder bAbI's stories are generated
-(`jaxrl_suite.data.babi_tasks`), new draws from the published grammar and not the released corpus.
+(`jaxrl_suite.data.babi_tasks`), new draws in the way of the released corpus.
 
 World stories are drawn as the network trains, asked about after `shortest` to `longest` statements, and
 tested at `test_lengths`: at those beyond `longest` it has never been.

@@ -23,8 +23,8 @@ RELATIONS = {
     "to the left of": (-1, 0),
     "to the right of": (1, 0),
 }
-# from large to small
-CONTAINERS = ("suitcase", "container", "box", "chest", "box of chocolates", "chocolate")
+CONTAINERS = ("suitcase", "container", "box", "chest")
+SMALL = ("box of chocolates", "chocolate")  # from large to small, smaller than all containers
 MOTIVES = {
     "hungry": ("kitchen", "apple"),
     "thirsty": ("kitchen", "milk"),
@@ -108,7 +108,7 @@ def induction(rng: np.random.Generator) -> Story:
 
 
 def positions(rng: np.random.Generator) -> Story:
-    """17: two facts about three shapes, eight questions "Is the red sphere below the pink square?" """
+    """17: "Is the red sphere below the pink square?", asked eight times of two shapes beside a third."""
     names = [SHAPES[i] for i in rng.permutation(len(SHAPES))[:3]]
     steps = list(RELATIONS.items())
 
@@ -128,38 +128,43 @@ def positions(rng: np.random.Generator) -> Story:
         else:
             lines.append(f"The {b} is {opposite[relation]} the {a}.")
     for _ in range(8):
-        a, b = (names[i] for i in rng.permutation(3)[:2])
+        a, b = (names[i] for i in rng.permutation([0, 2]))
         gap = (place[a][0] - place[b][0], place[a][1] - place[b][1])
         # along an axis on which they differ: yes as often as no
         along = {name: gap[0] * x + gap[1] * y for name, (x, y) in steps}
         relation = pick(rng, [name for name, d in along.items() if d])
         answer = "yes" if along[relation] > 0 else "no"
-        ids = (1,) if {a, b} == set(names[:2]) else (2,) if {a, b} == set(names[1:]) else (1, 2)
-        lines.append(Question(f"Is the {a} {relation} the {b}?", answer, ids))
+        lines.append(Question(f"Is the {a} {relation} the {b}?", answer, (1, 2)))
     return lines
 
 
 def sizes(rng: np.random.Generator) -> Story:
-    """18: chains of "The box is bigger than the chest", "Does the chest fit in the suitcase?" """
-    large = sorted(rng.permutation(len(CONTAINERS))[:5])
-    names = [CONTAINERS[i] for i in large]
+    """18: "The box is bigger than the chest", "Does the chest fit in the suitcase?", two steps apart.
+
+    The same may be told twice, and what is asked may be told, too, as in the released stories.
+    """
+    names = [CONTAINERS[i] for i in rng.permutation(len(CONTAINERS))] + list(SMALL)
     lines: Story = []
-    at = {}
-    for i in rng.permutation(len(names) - 1):
-        a, b = names[i], names[i + 1]
-        text = pick(rng, (f"The {a} is bigger than the {b}.", f"The {b} fits inside the {a}."))
-        lines.append(text)
-        at[int(i)] = len(lines)
+    told: list[tuple[int, int]] = []  # pairs, the larger one first
+    for _ in range(int(rng.integers(3, 11))):
+        larger, smaller = sorted(int(i) for i in rng.permutation(len(names))[:2])
+        a, b = names[larger], names[smaller]
+        lines.append(
+            pick(rng, (f"The {a} is bigger than the {b}.", f"The {b} fits inside the {a}."))
+        )
+        told.append((larger, smaller))
+    steps = [(i, j) for i, a in enumerate(told) for j, b in enumerate(told) if a[1] == b[0]]
+    if not steps:
+        return sizes(rng)
     for _ in range(5):
-        i = int(rng.integers(len(names) - 2))
-        ids = tuple(sorted((at[i], at[i + 1])))
-        big, small = names[i], names[i + 2]
+        i, j = pick(rng, steps)
+        big, small = names[told[i][0]], names[told[j][1]]
         first, second = (big, small) if rng.random() < 0.5 else (small, big)
         if rng.random() < 0.5:
             text, yes = f"Is the {first} bigger than the {second}?", first == big
         else:
             text, yes = f"Does the {first} fit in the {second}?", first == small
-        lines.append(Question(text, "yes" if yes else "no", ids))
+        lines.append(Question(text, "yes" if yes else "no", tuple(sorted((i + 1, j + 1)))))
     return lines
 
 

@@ -71,33 +71,34 @@ def who_gave_what(rng: np.random.Generator) -> Story:
     """5: "What did Fred give to Jeff?" and who gave it, who received it."""
     world = World(rng, GIVERS)
     while world.asked() < 5:
-        if rng.random() < 0.5 or (given := world.give()) is None:
-            world.approach()
+        world.act(gives=True)
+        world.act(gives=True)
+        gifts = {thing: gift for thing, gift in world.given.items() if gift}
+        if not gifts:
             continue
-        a, thing, b, line = given
-        for _ in range(int(rng.integers(0, 6))):
-            world.move()  # nothing that changes who has what
-        text, answer = pick(
-            rng,
-            [
-                (f"What did {a} give to {b}?", thing),
-                (f"Who received the {thing}?", b),
-                (f"Who did {a} give the {thing} to?", b),
-                (f"Who gave the {thing} to {b}?", a),
-                (f"Who gave the {thing}?", a),
-            ],
-        )
-        world.ask(text, answer, line)
+        thing, (a, b, line) = pick(rng, list(gifts.items()))
+        asked = [
+            (f"Who received the {thing}?", b),
+            (f"Who did {a} give the {thing} to?", b),
+            (f"Who gave the {thing} to {b}?", a),
+            (f"Who gave the {thing}?", a),
+        ]
+        if line == max(last for *pair, last in gifts.values() if pair == [a, b]):
+            asked.append((f"What did {a} give to {b}?", thing))
+        world.ask(*pick(rng, asked), line)
     return world.lines
 
 
 def is_in(rng: np.random.Generator) -> Story:
     """6: "Is John in the kitchen?" """
     world = World(rng)
-    for _ in range(5):
-        world.move()
-        world.move()
-        person = pick(rng, [p for p in PEOPLE if world.told[p]])
+    while world.asked() < 5:
+        world.act()
+        world.act()
+        known = [p for p in PEOPLE if world.told[p]]
+        if not known:
+            continue
+        person = pick(rng, known)
         room = world.room[person]
         asked = pick(rng, (room, pick(rng, [r for r in ROOMS if r != room])))
         answer = "yes" if asked == room else "no"
@@ -106,22 +107,21 @@ def is_in(rng: np.random.Generator) -> Story:
 
 
 def _holding(rng: np.random.Generator, count: bool) -> Story:
-    world, since = World(rng), 0
+    world = World(rng)
     ever: dict[str, list[int]] = {p: [] for p in PEOPLE}  # lines about what somebody holds
     while world.asked() < 5:
-        before = dict(world.holder)
-        if rng.random() < 0.3 or world.give() is None:
-            world.approach()
-        for thing in THINGS:
-            if world.holder[thing] != before[thing]:
-                for person in (world.holder[thing], before[thing]):
-                    if person:
-                        ever[person].append(len(world.lines))
-        since += any(ever.values())
-        if since < 2:
+        for _ in range(2):
+            before = dict(world.holder)
+            world.act(gives=True)
+            for thing in THINGS:
+                if world.holder[thing] != before[thing]:
+                    for person in (world.holder[thing], before[thing]):
+                        if person:
+                            ever[person].append(len(world.lines))
+        known = [p for p in PEOPLE if ever[p]]
+        if not known:
             continue
-        since = 0
-        person = pick(rng, [p for p in PEOPLE if ever[p]])
+        person = pick(rng, known)
         things = world.held(person)
         if count:
             text, answer = f"How many objects is {person} carrying?", NUMBERS[len(things)]
@@ -253,24 +253,25 @@ def compound_coreference(rng: np.random.Generator) -> Story:
 def times(rng: np.random.Generator) -> Story:
     """14: "Where was Julie before the park?", told in any order of times."""
     people, lines = ("Bill", "Fred", "Julie", "Mary"), Story()
-    # each person has been in four places, one a time; lines tell of them in random order
+    # each person is in four places, one a time; twelve of these sixteen facts are told
     order = {p: [PLACES[i] for i in rng.permutation(len(PLACES))[:4]] for p in people}
-    facts = [(p, t) for p in people[: int(rng.integers(2, 4))] for t in range(4)]
-    told: dict[tuple[str, int], int] = {}
-    for i in rng.permutation(len(facts)):
-        person, when = facts[i]
+    told: dict[str, dict[int, int]] = {p: {} for p in people}  # lines by time
+    facts = [(p, t) for p in people for t in range(4)]
+    drawn = [facts[i] for i in rng.permutation(len(facts))[:12]]
+    first = pick(rng, people)  # of whom a question can be asked after four
+    if sum(p == first for p, _ in drawn[:4]) < 2:
+        return times(rng)
+    for number, (person, when) in enumerate(drawn, 1):
         place = f"{person} {pick(rng, MOVE)} the {order[person][when]}"
         text = pick(rng, (f"{TIMES[when].capitalize()} {place}.", f"{place} {TIMES[when]}."))
         lines.append(text)
-        told[person, when] = len(lines)
-        # the one before is known only when both are told, and none can come between the two
-        known = [(p, t) for p, t in told if t > 0 and (p, t - 1) in told]
-        asked = sum(isinstance(line, Question) for line in lines)
-        if known and asked < 5 and rng.random() < 0.5:
-            person, when = pick(rng, known)
-            ids = tuple(sorted((told[person, when], told[person, when - 1])))
-            text = f"Where was {person} before the {order[person][when]}?"
-            lines.append(Question(text, order[person][when - 1], ids))
-    if not any(isinstance(line, Question) for line in lines):
-        return times(rng)
+        told[person][when] = len(lines)
+        if number >= 4 and number % 2 == 0:
+            asked = pick(rng, [p for p in people if len(told[p]) > 1])
+            known = sorted(told[asked])
+            i = int(rng.integers(1, len(known)))
+            before, when = known[i - 1], known[i]
+            ids = tuple(sorted((told[asked][before], told[asked][when])))
+            text = f"Where was {asked} before the {order[asked][when]}?"
+            lines.append(Question(text, order[asked][before], ids))
     return lines

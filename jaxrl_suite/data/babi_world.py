@@ -6,7 +6,7 @@ families in `babi_stories` decide what happens and what is asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ class World:
       room, told: where each person is, and the line that says so (None: not told yet).
       holder, taken: who has each thing (None: nobody), and the line that says so.
       lies: the room of things that nobody has.
+      given: of each thing who gave it to whom last, and the line that says so.
       placed: the line that says where each thing, or whoever has it, is (None: not told).
       trail: of each thing, rooms it has been in one after another, as far as told, with the line
         that says so of whoever had it then.
@@ -53,6 +54,7 @@ class World:
         self.holder: dict[str, str | None] = dict.fromkeys(THINGS)
         self.taken: dict[str, int | None] = dict.fromkeys(THINGS)
         self.lies = {t: pick(rng, ROOMS) for t in THINGS}
+        self.given: dict[str, tuple[str, str, int] | None] = dict.fromkeys(THINGS)
         self.placed: dict[str, int | None] = dict.fromkeys(THINGS)
         self.trail: dict[str, list[tuple[str, int]]] = {t: [] for t in THINGS}
 
@@ -115,58 +117,21 @@ class World:
         self.holder[thing], self.taken[thing] = None, line
         self.lies[thing] = self.room[person]
 
-    def act(self) -> None:
-        """Somebody moves, takes or drops something: who and which is drawn until it can be done."""
+    def give(self, person: str, thing: str, other: str) -> None:
+        """A person gives a thing they have to another in the same room."""
+        line = self.say(f"{person} {pick(self.rng, GIVE)} the {thing} to {other}.")
+        self.holder[thing], self.taken[thing] = other, line
+        self.given[thing] = person, other, line
+
+    def act(self, gives: bool = False) -> None:
+        """Somebody moves, takes, drops or gives (twice as likely): drawn until it can be done."""
         while True:
-            person, what = pick(self.rng, self.people), int(self.rng.integers(3))
-            things = ((), self.within_reach(person), self.held(person))[what]
+            person, what = pick(self.rng, self.people), int(self.rng.integers(5 if gives else 3))
             if what == 0:
                 return self.move(person)
-            if things:
+            things = self.within_reach(person) if what == 1 else self.held(person)
+            if things and what < 3:
                 return (self.take if what == 1 else self.drop)(person, pick(self.rng, things))
-
-    def handle(self) -> bool:
-        """Somebody takes or drops something; False where nobody can."""
-        can: list[tuple[Callable[[str, str], None], str, str]] = []
-        for person in self.people:
-            can += [(self.drop, person, thing) for thing in self.held(person)]
-            can += [(self.take, person, thing) for thing in self.within_reach(person)]
-        if can:
-            do, person, thing = pick(self.rng, can)
-            do(person, thing)
-        return bool(can)
-
-    def give(self) -> tuple[str, str, str, int] | None:
-        """Somebody gives something to somebody in the same room: giver, thing, receiver, line."""
-        can = [
-            (a, thing, b)
-            for a in self.people
-            for thing in self.held(a)
-            for b in self.people
-            if b != a and self.room[a] == self.room[b]
-        ]
-        if not can:
-            return None
-        a, thing, b = pick(self.rng, can)
-        line = self.say(f"{a} {pick(self.rng, GIVE)} the {thing} to {b}.")
-        self.holder[thing], self.taken[thing] = b, line
-        return a, thing, b, line
-
-    def approach(self) -> None:
-        """Somebody goes where somebody with a thing is, or anything else happens."""
-        meetings = [
-            (person, self.room[other])
-            for other in self.people
-            if self.held(other)
-            for person in self.people
-            if self.room[person] != self.room[other]
-        ]
-        if meetings and self.rng.random() < 0.5:
-            self.move(*pick(self.rng, meetings))
-        else:
-            self.happen()
-
-    def happen(self) -> None:
-        """A move, or something is taken or dropped."""
-        if self.rng.random() < 0.5 or not self.handle():
-            self.move()
+            here = [p for p in self.people if p != person and self.room[p] == self.room[person]]
+            if things and here:
+                return self.give(person, pick(self.rng, things), pick(self.rng, here))

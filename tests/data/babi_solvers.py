@@ -57,15 +57,16 @@ def solve_place(told, question):
 
 
 def solve_gift(told, question):
-    a, thing, b = [re.match(GIVES, text) for text in told if re.match(GIVES, text)][-1].groups()
-    answers = {
-        f"What did {a} give to {b}?": thing,
-        f"Who received the {thing}?": b,
-        f"Who did {a} give the {thing} to?": b,
-        f"Who gave the {thing} to {b}?": a,
-        f"Who gave the {thing}?": a,
-    }
-    return answers[question]
+    gifts = [m.groups() for text in told if (m := re.match(GIVES, text))][::-1]
+    if got := re.match(r"What did (\w+) give to (\w+)\?", question):
+        return next(thing for a, thing, b in gifts if (a, b) == got.groups())
+    thing = next(x for x in ("apple", "football", "milk") if f"the {x}" in question)
+    giver, _, receiver = next(gift for gift in gifts if gift[1] == thing)
+    if question.startswith("Who gave"):
+        assert question.endswith((f"the {thing}?", f"to {receiver}?"))
+        return giver
+    assert question.startswith(("Who received", f"Who did {giver} give"))
+    return receiver
 
 
 def solve_things(told, question):
@@ -105,7 +106,7 @@ def solve_time(told, question):
             when = next(i for i, t in enumerate(order) if t in text.lower())
             been[when] = re.search(MOVES, text)[1]
     at = next(i for i, p in been.items() if p == place)
-    return been[at - 1]
+    return been[max(i for i in been if i < at)]
 
 
 VECTORS = {"north": (0, 1), "south": (0, -1), "east": (1, 0), "west": (-1, 0)}
