@@ -16,11 +16,10 @@ done
   runs/results/entnet-world20-lstm-3e-3 runs/results/entnet-world20-lstm-1e-2 --metric train_error eval/error_10 eval/error_20 eval/error_40 \
   --out docs/results/entnet/world
 
-# as the committed table was made; ten restarts and more updates are the defaults
-babi=".venv/bin/jaxrl bench entnet_babi --restarts 4"
-$babi --tasks 1 4 5 6 7 8 9 10 11 12 13 14 15 18 20
-$babi --updates 80 --tasks 17
-$babi --updates 80 --features 64 --slots 16 --halve-every 7000 --tasks 2 3
-.venv/bin/jaxrl bench entnet_babi --restarts 2 --updates 200 --features 100 --learning-rate 0.01 \
-  --halve-every 7000 --tasks 19
-.venv/bin/jaxrl bench entnet_babi --updates 100 --tasks 16
+# as the committed table was made; ten restarts are the default
+babi=".venv/bin/jaxrl bench entnet_babi"
+$babi --updates 80 --tasks 1 4 5 6 7 8 9 10 11 12 13 14 15 17 18 20
+$babi --updates 48 --restarts 4 --tasks 2
+$babi --updates 59 --restarts 3 --tasks 3
+$babi --updates 100 --tasks 16
+$babi --enough 0.007 --tasks 19

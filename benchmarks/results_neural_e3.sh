@@ -9,7 +9,7 @@ run() {  # what is there is not run again
     .venv/bin/jaxrl bench neural_e3 run --task "$task" --arm "$arm" --budget "$budget" --points "$points" \
       --seeds "${SEEDS:-5}" ${1:+--set "$@"}
 }
-run StochasticLock-H15 neural_e3 15000 25
+run StochasticLock-H15 neural_e3 12000 20
 run StochasticLock-H10 uniform 6000 20
 SEEDS=10
 run StochasticLock-H5 neural_e3 1500 15
