@@ -83,7 +83,7 @@ def curves(found: Runs) -> Figure:
 
 
 def exploration(found: Runs) -> Figure:
-    """Disagreement over time, and where real episodes were alive: first, middle and last third."""
+    """Disagreement over time, and the share of real episodes alive after each step of a lock."""
     locks = [task for task in found if tasks.is_lock(task) and "neural_e3" in found[task]]
     chart = Figure(figsize=(12.0, 2.6 * len(locks)), layout="constrained")
     FigureCanvasAgg(chart)

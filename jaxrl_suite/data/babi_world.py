@@ -121,6 +121,7 @@ class World:
         """A person gives a thing they have to another in the same room."""
         line = self.say(f"{person} {pick(self.rng, GIVE)} the {thing} to {other}.")
         self.holder[thing], self.taken[thing] = other, line
+        self._note(thing)
         self.given[thing] = person, other, line
 
     def act(self, gives: bool = False) -> None:

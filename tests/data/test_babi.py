@@ -57,21 +57,9 @@ def test_three_supporting_facts_are_two_arrivals_and_a_drop():
 
 # bytes a story of the released files of 10,000 questions, as a columnar store counts them: four for an
 # end of each string and list, eight for a kind, and twenty for a story
-RELEASED = {
-    **{
-        1: 827.1,
-        2: 1531.3,
-        3: 4460.6,
-        4: 205.5,
-        5: 1796.1,
-        6: 863.4,
-        7: 1114.0,
-        8: 1070.9,
-        9: 840.6,
-    },
-    **{10: 853.8, 11: 893.1, 12: 927.4, 13: 951.6, 14: 1160.8, 15: 655.0, 16: 456.3, 17: 827.5},
-    **{18: 830.0, 19: 404.5},
-}
+SIZES = """827.1 1531.3 4460.6 205.5 1796.1 863.4 1114.0 1070.9 840.6 853.8
+893.1 927.4 951.6 1160.8 655.0 456.3 827.5 830.0 404.5"""
+RELEASED = dict(enumerate(map(float, SIZES.split()), 1))
 
 
 @pytest.mark.parametrize("task", RELEASED)
