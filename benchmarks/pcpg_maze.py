@@ -47,6 +47,7 @@ SETTINGS: dict[str, Any] = {
     "minibatch_size": 500,
     "separate_critic": False,
     "learning_rate": 1e-3,
+    "coefficient": 0.01,  # the bonus is multiplied by the horizon
 }
 ARMS: dict[str, dict[str, Any]] = {
     "pcpg": {},
@@ -101,7 +102,8 @@ def pcpg_visits(size: int, seeds: int, policies: int, options: dict[str, Any]) -
     update = jax.jit(jax.vmap(experiment.update))
     for epoch in range(config.explore_epochs):
         state, metrics = update(state)
-        print(epoch + 1, {k: np.asarray(v).mean().round(3) for k, v in _plain(metrics).items()})
+        shown = {k: np.asarray(v).mean().round(3) for k, v in _plain(metrics).items()}
+        print(epoch + 1, shown, flush=True)
     look = looker(size, config)
 
     def all_of(key: jax.Array, env_params: Any, cover: Any) -> jax.Array:
@@ -153,7 +155,7 @@ def rnd_visits(size: int, seeds: int, policies: int, options: dict[str, Any]) ->
     for point in range(policies - 1):
         state, metrics = learn(state)
         shown = {k: np.asarray(v).mean().round(4) for k, v in _plain(metrics).items()}
-        print(point + 1, {k: shown[k] for k in ("entropy", "loss")})
+        print(point + 1, {k: shown[k] for k in ("entropy", "loss")}, flush=True)
         visits.append(watch(_keys(seeds), state))
     steps = updates * num_envs * horizon * np.arange(policies)
     first = state.acting.env_params.env.first

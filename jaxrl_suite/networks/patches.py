@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 
-def windows(x: jax.Array, axis: int, size: int, same: bool = True) -> jax.Array:
+def windows(x: jax.Array, axis: int, size: int, same: bool = True, stride: int = 1) -> jax.Array:
     """Each place of one axis with those after it, side by side: `[..., n, ..., C]` -> `[..., size * C]`.
 
     Args:
@@ -29,13 +29,16 @@ def windows(x: jax.Array, axis: int, size: int, same: bool = True) -> jax.Array:
         around[axis] = (size // 2, (size - 1) // 2)
         x = jnp.pad(x, around)
     length = x.shape[axis] - size + 1
-    shifted = [jax.lax.slice_in_dim(x, k, k + length, axis=axis) for k in range(size)]
+    shifted = [jax.lax.slice_in_dim(x, k, k + length, stride, axis) for k in range(size)]
     return jnp.concatenate(shifted, -1)
 
 
-def neighbourhoods(board: jax.Array) -> jax.Array:
-    """Each place's own planes and those of the 8 around it, zero outside: `[..., S, S, C]` -> `9 C`."""
-    return windows(windows(board, -2, 3), -3, 3)
+def neighbourhoods(board: jax.Array, stride: int = 1) -> jax.Array:
+    """Each place's own planes and those of the 8 around it, zero outside: `[..., S, S, C]` -> `9 C`.
+
+    Places are left out as `windows` does by `stride`, of rows and columns.
+    """
+    return windows(windows(board, -2, 3, stride=stride), -3, 3, stride=stride)
 
 
 def patches(x: jax.Array, size: int, stride: int) -> jax.Array:

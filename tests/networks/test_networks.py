@@ -144,12 +144,13 @@ def test_orthogonal_weights_without_lapack(shape):
     assert "custom_call" not in draw.lower(keys).as_text()
 
 
-def test_a_dense_layer_on_neighbourhoods_is_a_convolution():
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_dense_layer_on_neighbourhoods_is_a_convolution(stride):
     board = jax.random.normal(jax.random.key(0), (2, 3, 5, 4, 2))
     kernel = jax.random.normal(jax.random.key(1), (3, 3, 2, 6))
-    got = neighbourhoods(board) @ kernel.reshape(-1, 6)
+    got = neighbourhoods(board, stride) @ kernel.reshape(-1, 6)
     flat = board.reshape(6, 5, 4, 2)
     want = jax.lax.conv_general_dilated(
-        flat, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        flat, kernel, (stride,) * 2, [(1, 1)] * 2, dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
     np.testing.assert_allclose(got, want.reshape(got.shape), rtol=1e-4, atol=1e-4)
