@@ -16,9 +16,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import operator
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -37,6 +38,22 @@ PUBLISHED = dict(
         (0, 0.1, 4.1, 0, 0.3, 0.2, 0, 0.5, 0.1, 0.6, 0.3, 0, 1.3, 0, 0, 0.2, 0.5, 0.3, 2.3, 0), 1
     )
 )
+
+
+class Stage(NamedTuple):
+    """A part of a family's training.
+
+    Attributes:
+      updates: of it.
+      keep: restarts that go on to the next stage, those of lowest training error.
+      changes: to the config.
+    """
+
+    updates: int
+    keep: int
+    changes: dict[str, Any]
+
+
 FAILED = 0.05  # bAbI's own line
 BASE = entnet.Config(
     data="babi", features=48, slots=10, batch_size=40, steps=250, halve_every=5_000, num_updates=120
@@ -55,6 +72,8 @@ SETTINGS: dict[int, dict[str, Any]] = {
     17: {"slots": 20, "features": 64, "batch_size": 160},
     19: AUTHORS,
 }
+# families that are learnt from short windows on, restarts that get nowhere left behind
+STAGES: dict[int, tuple[Stage, ...]] = {}
 # the authors' code, whose 200 passes are 224 updates here; training stories end where `SETTINGS` says
 PUBLISHED_SETTINGS: dict[str, Any] = {**AUTHORS, "learning_rate": 0.01, "plain_start": False}
 CHANGES = ("slots", "features", "batch_size", "learning_rate", "halve_every", "train_sentences")
@@ -65,35 +84,50 @@ def train(
 ) -> dict[str, Any]:
     """One family: errors after every 250 steps, `[updates, restarts]`, and the time it took.
 
-    `path` has what there is so far, with `finished` false until the end.
+    A restart that was left behind keeps the errors it had then. `path` has what there is so far, with
+    `finished` false until the end.
     """
     config = dataclasses.replace(BASE, task=task, **{**SETTINGS.get(task, {}), **changes})
-    experiment = entnet.build(config)
-    state = jax.jit(jax.vmap(experiment.init))(jax.random.split(jax.random.key(task), restarts))
-    update = jax.jit(jax.vmap(experiment.update), donate_argnums=0)
-    assert experiment.evaluate is not None
-    evaluate = jax.jit(jax.vmap(experiment.evaluate, (None, 0)))
-    found: dict[str, list[Any]] = {"train": [], "validation": [], "test": []}
+    stages = STAGES.get(task, (Stage(updates, restarts, {}),))
     described = {
         k: v for k, v in dataclasses.asdict(entnet.settings(config)).items() if v is not None
     }
-    start = time.perf_counter()
-    for i in range(updates):
-        state, metrics = update(state)
-        errors = jax.device_get(evaluate(jax.random.key(0), state))
-        found["train"].append(np.asarray(metrics["train_error"]).tolist())
-        found["validation"].append(errors["kept_error"].tolist())
-        found["test"].append(errors["error"].tolist())
-        best = min(map(min, found["validation"]))
-        now = f"{min(found['train'][-1]):.3f} {min(found['validation'][-1]):.3f}"
-        print(f"qa{task} {i + 1}/{updates} {now} best {best:.3f}", flush=True)
-        finished = best <= enough or i + 1 == updates
-        seconds = time.perf_counter() - start
-        result = {"task": task, "config": described, "seconds": seconds, "finished": finished}
-        result |= {"commit": machine.commit(), **found}
-        path.write_text(json.dumps(result) + "\n")
-        if finished:
-            break
+    found: dict[str, list[list[float]]] = {"train": [], "validation": [], "test": []}
+    alive, state = np.arange(restarts), None
+    start, best = time.perf_counter(), 1.0
+    for number, stage in enumerate(stages):
+        experiment = entnet.build(dataclasses.replace(config, **stage.changes))
+        if state is None:
+            state = jax.jit(jax.vmap(experiment.init))(
+                jax.random.split(jax.random.key(task), restarts)
+            )
+        update = jax.jit(jax.vmap(experiment.update), donate_argnums=0)
+        assert experiment.evaluate is not None
+        evaluate = jax.jit(jax.vmap(experiment.evaluate, (None, 0)))
+        for i in range(stage.updates):
+            state, metrics = update(state)
+            errors = jax.device_get(evaluate(jax.random.key(0), state))
+            now = (metrics["train_error"], errors["kept_error"], errors["error"])
+            for rows, values in zip(found.values(), now, strict=True):
+                row = np.asarray(rows[-1] if rows else np.ones(restarts))
+                row[alive] = values
+                rows.append(row.tolist())
+            best = min(best, *found["validation"][-1])
+            shown = " ".join(f"{np.min(x):.3f}" for x in now[:2])
+            print(
+                f"qa{task} stage {number + 1} {i + 1}/{stage.updates} {shown} best {best:.3f}",
+                flush=True,
+            )
+            last = number + 1 == len(stages) and i + 1 == stage.updates
+            seconds = time.perf_counter() - start
+            result = {"task": task, "config": described, "seconds": seconds}
+            result |= {"stages": [x._asdict() for x in stages]} if task in STAGES else {}
+            result |= {"finished": best <= enough or last, "commit": machine.commit(), **found}
+            path.write_text(json.dumps(result) + "\n")
+            if result["finished"]:
+                return result
+        kept = np.sort(np.argsort(np.asarray(metrics["train_error"]))[: stage.keep])
+        alive, state = alive[kept], jax.tree.map(operator.itemgetter(kept), state)
     return result
 
 
@@ -210,7 +244,12 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="jaxrl bench entnet_babi", description=__doc__)
     parser.add_argument("--tasks", type=int, nargs="*", default=list(FAMILIES), choices=FAMILIES)
     parser.add_argument("--restarts", type=int, default=10)
-    parser.add_argument("--updates", type=int, default=120, help="of 250 gradient steps, at most")
+    parser.add_argument(
+        "--updates",
+        type=int,
+        default=120,
+        help="of 250 gradient steps, at most; `STAGES` have theirs",
+    )
     parser.add_argument("--enough", type=float, default=0.002, help="validation error that will do")
     parser.add_argument(
         "--published", action="store_true", help="the authors' settings; what follows goes first"

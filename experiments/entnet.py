@@ -16,6 +16,7 @@ tested at `test_lengths`: at those beyond `longest` it has never been.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -43,6 +44,10 @@ class Config:
       most_sentences: what is told this long before a bAbI question is left out.
       train_sentences: bAbI stories end after as many in training, so that the few longest do not set
         the pace; None trains on whole stories. Validation and test always read whole ones.
+      train_window: bAbI questions are trained on with as many sentences before them, those answered
+        by these; to go on to more of them, `--init-from` the run. None as `train_sentences` says.
+      rename: groups of words that change places from one training story to the next, words of a group
+        with spaces in between ("apple football milk"), as things do that are alike.
       longest: statements of a world story.
       shortest: None draws all of them at `longest`.
       asked: questions of a world story while training, after `shortest` to `longest` statements.
@@ -67,6 +72,8 @@ class Config:
     questions: int = 10_000
     most_sentences: int | None = None
     train_sentences: int | None = None
+    train_window: int | None = None
+    rename: tuple[str, ...] = ()
     longest: int = 10
     shortest: int | None = None
     asked: int = 1
@@ -152,7 +159,9 @@ def check(config: Any) -> None:
     if config.data == "babi" and config.task not in babi_tasks.FAMILIES:
         raise ConfigError("task", config.task, "from 1 to 20")
     counts = ("num_updates", "steps", "batch_size", "slots", "features", "halve_every", "asked")
-    checks.at_least(config, 1, *counts, "train_sentences", "most_sentences")
+    checks.at_least(config, 1, *counts, "train_sentences", "train_window", "most_sentences")
+    if config.train_window is not None and config.train_sentences is not None:
+        raise ConfigError("train_window", config.train_window, "None beside train_sentences")
     checks.above(config, 0.0, "learning_rate", "max_grad_norm")
     checks.at_least(config, 4, "longest")
     if config.shortest is not None and not 4 <= config.shortest <= config.longest:
@@ -263,17 +272,28 @@ def on_babi(config: Any) -> Experiment:
             right = "enough for a question to be asked by then"
             raise ConfigError("train_sentences", config.train_sentences, right)
         short = sizes._replace(sentences=min(config.train_sentences, sizes.sentences))
+    if config.train_window is not None:
+        learnt = babi.recent(learnt, config.train_window)
+        if not learnt:
+            right = "enough for a question to be answered by them"
+            raise ConfigError("train_window", config.train_window, right)
+        short = sizes._replace(sentences=min(config.train_window, sizes.sentences), questions=1)
     data, kept, test_data = (
         jax.tree.map(jnp.asarray, babi.arrays(babi.windows(part, size.sentences), vocabulary, size))
         for part, size in ((learnt, short), (whole[:cut], sizes), (test, sizes))
     )
-    missing = [word for word in config.tied if word.lower() not in vocabulary]
-    if missing or (config.tie_keys and not config.tied):
-        raise ConfigError("tied", config.tied, f"words of the stories: {' '.join(vocabulary[1:])}")
-    tied = tuple(vocabulary.index(word.lower()) for word in config.tied)
+    if config.tie_keys and not config.tied:
+        raise ConfigError("tied", config.tied, "words, for tie_keys=True")
+    tied = _places("tied", config.tied, vocabulary)
+    groups = [_places("rename", group.split(), vocabulary) for group in config.rename]
+    together = [word for group in groups for word in group]
+    if len(set(together)) < len(together) or any(len(group) < 2 for group in groups):
+        raise ConfigError("rename", config.rename, "groups of two words and more, no word twice")
+    if groups and any("," in word for word in vocabulary):
+        raise ConfigError("rename", config.rename, "nothing where answers are lists of words")
     widths = sizes.words, sizes.question_words
     network = network_of(config, len(vocabulary), len(vocabulary), widths, tied)
-    stories = max(1, round(config.batch_size / sizes.questions))
+    stories = max(1, round(config.batch_size / short.questions))
 
     def judged(params: Any, batch: babi.Arrays) -> tuple[jax.Array, jax.Array]:
         out: Any = network.apply(params, batch.sentences, batch.questions, batch.at)
@@ -289,14 +309,24 @@ def on_babi(config: Any) -> Experiment:
     def evaluate(key: jax.Array, params: Any) -> dict[str, Any]:
         return {"error": judged(params, test_data)[1], "kept_error": judged(params, kept)[1]}
 
+    def sample(key: jax.Array, count: jax.Array) -> babi.Arrays:
+        batch = supervised.minibatch(key, data, stories)
+        return babi.renamed(jax.random.fold_in(key, 1), batch, groups) if groups else batch
+
     first = babi.Arrays(*(x[:1] for x in data))
-    return train(
-        config,
-        lambda key: network.init(key, first.sentences, first.questions, first.at),
-        loss,
-        lambda key, count: supervised.minibatch(key, data, stories),
-        evaluate,
-    )
+
+    def init(key: jax.Array) -> Any:
+        return network.init(key, first.sentences, first.questions, first.at)
+
+    return train(config, init, loss, sample, evaluate)
+
+
+def _places(field: str, words: Sequence[str], vocabulary: Sequence[str]) -> tuple[int, ...]:
+    """Of words in the vocabulary."""
+    missing = [word for word in words if word.lower() not in vocabulary]
+    if missing:
+        raise ConfigError(field, missing[0], f"words of the stories: {' '.join(vocabulary[1:])}")
+    return tuple(vocabulary.index(word.lower()) for word in words)
 
 
 EXPERIMENT = Spec(

@@ -107,6 +107,7 @@ def test_loss_surfaces_run(tmp_path, system, method, metric):
         ({"shortest": 4, "asked": 3, "tie_keys": True}, "eval/error_8"),
         ({"data": "babi", "task": 6, "tie_keys": True, "tied": ("Mary", "John")}, "eval/error"),
         ({"data": "babi", "task": 2, "model": "lstm", "train_sentences": 12}, "eval/kept_error"),
+        ({"data": "babi", "train_window": 6, "rename": ("Mary John",)}, "eval/error"),
     ],
 )
 def test_entnet_runs(tmp_path, more, metric):
@@ -233,6 +234,29 @@ def test_seeds_do_not_depend_on_those_beside_them(tmp_path):
             "train_sentences",
         ),
         (entnet.EXPERIMENT, TINY_READER, {"data": "babi", "tied": ("Bob",)}, "tied"),
+        (entnet.EXPERIMENT, TINY_READER, {"data": "babi", "tie_keys": True}, "tied"),
+        (entnet.EXPERIMENT, TINY_READER, {"train_window": 0}, "train_window"),
+        (
+            entnet.EXPERIMENT,
+            TINY_READER,
+            {"train_window": 5, "train_sentences": 5},
+            "train_window",
+        ),
+        (
+            entnet.EXPERIMENT,
+            TINY_READER,
+            {"data": "babi", "task": 19, "train_window": 1},
+            "train_window",
+        ),
+        (entnet.EXPERIMENT, TINY_READER, {"data": "babi", "rename": ("Bob Mary",)}, "rename"),
+        (entnet.EXPERIMENT, TINY_READER, {"data": "babi", "rename": ("Mary",)}, "rename"),
+        (entnet.EXPERIMENT, TINY_READER, {"data": "babi", "rename": ("Mary Mary",)}, "rename"),
+        (
+            entnet.EXPERIMENT,
+            TINY_READER,
+            {"data": "babi", "task": 8, "rename": ("apple milk",)},
+            "rename",
+        ),
         (entnet.EXPERIMENT, TINY_READER, {"data": "babi", "folder": "nowhere"}, "folder"),
         (graph_conv.EXPERIMENT, TINY_GRAPH, {"graph": "tree"}, "graph"),
         (graph_conv.EXPERIMENT, TINY_GRAPH, {"model": "gcn"}, "model"),

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxrl_suite.experiment import ConfigError
@@ -147,6 +149,25 @@ def windows(stories: Iterable[Story], sentences: int) -> list[Story]:
     return cut
 
 
+def recent(stories: Iterable[Story], sentences: int) -> list[Story]:
+    """Every question as a story of its own, of the last `sentences` sentences before it.
+
+    Questions whose supporting lines lie further back are left out. With a few sentences only these are
+    the easy ones, from which to go on to longer stories.
+    """
+    found: list[Story] = []
+    for story in stories:
+        ids: list[int] = []
+        told: Story = []  # so far, without questions
+        for number, line in enumerate(story, 1):
+            if not isinstance(line, Question):
+                ids.append(number)
+                told.append(line)
+            elif told and ids[-sentences:][0] <= min(line.supports, default=number):
+                found.append([*told[-sentences:], dataclasses.replace(line, supports=())])
+    return found
+
+
 class Arrays(NamedTuple):
     """Stories as numbers, words by their place in a vocabulary.
 
@@ -221,3 +242,32 @@ def arrays(stories: Sequence[Story], vocabulary: Sequence[str], sizes: Sizes) ->
     except KeyError as error:
         raise ValueError(f"word {error.args[0]!r}: not in the vocabulary") from None
     return made
+
+
+def renamed(key: jax.Array, batch: Arrays, groups: Sequence[Sequence[int]]) -> Arrays:
+    """Stories in which the words of a group have changed places, each story's in its own way.
+
+    Where people, things and places are alike, the answer to a renamed question is the renamed answer: a
+    few stories stand for many.
+
+    Args:
+      key: random key.
+      batch: of `[N, ...]`.
+      groups: of words by their place in the vocabulary, none in two groups.
+    """
+    size = max(map(max, groups)) + 1
+
+    def one(key: jax.Array, story: Arrays) -> Arrays:
+        new = jnp.arange(size)
+        for group_key, group in zip(jax.random.split(key, len(groups)), groups, strict=True):
+            old = jnp.asarray(group)
+            new = new.at[old].set(jax.random.permutation(group_key, old))
+
+        def change(words: jax.Array) -> jax.Array:
+            return jnp.where(words < size, new[jnp.minimum(words, size - 1)], words)
+
+        return Arrays(
+            change(story.sentences), change(story.questions), story.at, change(story.answers)
+        )
+
+    return jax.vmap(one)(jax.random.split(key, len(batch.at)), batch)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import jax
 import numpy as np
 import pytest
 from babi_solvers import ANSWERS, SOLVERS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxrl_suite.data import babi, babi_tasks
+from jaxrl_suite.data import babi, babi_tasks, babi_world
 from jaxrl_suite.data.babi import Question
 from jaxrl_suite.experiment import ConfigError
 
@@ -175,3 +176,50 @@ def test_windows_keep_every_question_with_what_came_just_before_it(sentences, se
     assert max(lengths) <= sentences
     whole = babi.arrays(cut, babi.vocabulary(stories), babi.sizes(cut))
     assert np.sum(whole.answers > 0) == len(asked(stories))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(1, 12), st.integers(0, 50))
+def test_recent_questions_are_those_whose_supports_are_near(sentences, seed):
+    stories = babi_tasks.stories(2, 2, seed)
+    want = []
+    for story in stories:
+        for at, line in enumerate(story):
+            if isinstance(line, babi.Question):
+                near = [x for x in story[:at] if not isinstance(x, babi.Question)][-sentences:]
+                facts = [story[support - 1] for support in line.supports]
+                # a sentence may be told twice: count from the end
+                back = [at - (support - 1) for support in line.supports]
+                asked = [
+                    sum(isinstance(x, babi.Question) for x in story[at - n : at]) for n in back
+                ]
+                if all(n - q <= sentences for n, q in zip(back, asked, strict=True)):
+                    assert set(facts) <= set(near)
+                    want.append((*near, line.text, line.answer))
+    got = babi.recent(stories, sentences)
+    assert [(*story[:-1], story[-1].text, story[-1].answer) for story in got] == want
+
+
+def test_renamed_stories_are_the_same_with_other_names():
+    stories = babi.recent(babi_tasks.stories(3, 4, seed=0), 30)
+    vocabulary = babi.vocabulary(stories)
+    batch = babi.arrays(stories, vocabulary, babi.sizes(stories))
+    groups = [
+        [vocabulary.index(word.lower()) for word in group]
+        for group in (babi_world.ROOMS, babi_world.THINGS, babi_world.PEOPLE)
+    ]
+    new = jax.tree.map(np.asarray, babi.renamed(jax.random.key(0), batch, groups))
+    tables = []
+    for i in range(len(stories)):
+        table = {}
+        for old, now in zip(jax.tree.leaves(batch), jax.tree.leaves(new), strict=True):
+            if old is not batch.at:
+                for a, b in zip(old[i].flat, now[i].flat, strict=True):
+                    assert table.setdefault(int(a), int(b)) == b  # one new name for each
+        for group in groups:
+            assert {table.get(word, group[0]) for word in group} <= set(group)
+        grouped = {word for group in groups for word in group}
+        assert all(a == b for a, b in table.items() if a not in grouped)
+        assert len(set(table.values())) == len(table)
+        tables.append(tuple(sorted(table.items())))
+    assert (new.at == batch.at).all() and len(set(tables)) > len(stories) / 2
