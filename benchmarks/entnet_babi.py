@@ -218,6 +218,24 @@ def _asked_early(results: dict[int, dict[str, Any]]) -> str:
     return ", ".join(found) or "none"
 
 
+def _staged(results: dict[int, dict[str, Any]]) -> str:
+    """What was done differently where training had stages."""
+    found = []
+    for task, result in sorted(results.items()):
+        if "stages" in result:
+            parts = ", ".join(
+                f"{stage['changes']['train_window']} ({stage['updates'] * result['config']['steps']:,} "
+                f"steps, {stage['keep']} {'goes' if stage['keep'] == 1 else 'go'} on)"
+                for stage in result["stages"]
+            )
+            found.append(
+                f"Family {task} is trained on the last sentences before a question, where these answer "
+                f"it: {parts}; restarts are chosen by training error, and in training names change "
+                "places from story to story. "
+            )
+    return "".join(found)
+
+
 def page(results: dict[int, dict[str, Any]], folder: Path) -> None:
     """The table, the picture and the numbers."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -246,8 +264,8 @@ def page(results: dict[int, dict[str, Any]], folder: Path) -> None:
         f"stories early, those asked by then: {_asked_early(results)}), 1,000 each for validation and "
         "test. A family's network is the restart, at the moment, of lowest validation error; the median "
         "is over restarts, each at its own best moment until the first one was good enough and training "
-        "ended. Minutes: of all restarts together, on one core shared with other work. "
-        "![validation errors](babi.png)",
+        f"ended. {_staged(results)}"
+        "Minutes: of all restarts together, on one shared core. ![validation errors](babi.png)",
         data={
             "results": {
                 str(t): {**results[t], "chosen": judge(results[t])} for t in sorted(results)

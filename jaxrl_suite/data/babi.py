@@ -13,7 +13,7 @@ import dataclasses
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -257,7 +257,7 @@ def renamed(key: jax.Array, batch: Arrays, groups: Sequence[Sequence[int]]) -> A
     """
     size = max(map(max, groups)) + 1
 
-    def one(key: jax.Array, story: Arrays) -> Arrays:
+    def one(key: jax.Array, story: Any) -> Any:
         new = jnp.arange(size)
         for group_key, group in zip(jax.random.split(key, len(groups)), groups, strict=True):
             old = jnp.asarray(group)
@@ -266,8 +266,9 @@ def renamed(key: jax.Array, batch: Arrays, groups: Sequence[Sequence[int]]) -> A
         def change(words: jax.Array) -> jax.Array:
             return jnp.where(words < size, new[jnp.minimum(words, size - 1)], words)
 
-        return Arrays(
-            change(story.sentences), change(story.questions), story.at, change(story.answers)
-        )
+        changed = {
+            name: change(getattr(story, name)) for name in ("sentences", "questions", "answers")
+        }
+        return story._replace(**changed)
 
     return jax.vmap(one)(jax.random.split(key, len(batch.at)), batch)

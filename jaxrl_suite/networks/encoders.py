@@ -255,7 +255,7 @@ def encoder_for(
         return nethack.NetHackEncoder(widths=widths, final=final)
     if has_pictures(space):
         return ImageEncoder(space, widths=widths, final=final)
-    if is_board(space):
+    if isinstance(space, spaces.Box) and is_board(space):
         large = space.shape[0] >= LARGE_BOARD
         return BoardEncoder(widths=widths, stride=2 if large else 1, final=final)
     parts = space.spaces.values() if isinstance(space, spaces.Dict) else [space]
