@@ -39,7 +39,8 @@ RUNS = Path("runs/results/pcpg_maze")
 EPISODES = 100  # of each policy, to see where it goes
 
 SETTINGS: dict[str, Any] = {
-    "features": "random",
+    "features": "centred",
+    "feature_dim": 128,
     "loops": 10,
     "episodes": 40,
     "groups": 20,
@@ -135,7 +136,7 @@ def rnd_visits(size: int, seeds: int, policies: int, options: dict[str, Any]) ->
     )
     env, params = envs.make(task(size))
     spaces = env.observation_space(params), env.action_space(params)
-    bonus = catalog.Options(bonus="rnd", coefficient=1.0)
+    bonus = catalog.Options(bonus="rnd", coefficient=SETTINGS["coefficient"])
     built = catalog.build(bonus, *spaces, policy_widths=config.widths)
     experiment = ppo.make(env, params, config, built)
     look = looker(size, config)

@@ -22,7 +22,7 @@ import optax
 from jaxrl_suite import checks, normalize
 from jaxrl_suite.exploration.bonus import Bonus, PolicyFeatures, Transitions, check_rollout
 from jaxrl_suite.minibatches import passes
-from jaxrl_suite.networks.encoders import encoder_for
+from jaxrl_suite.networks.encoders import encoder_for, is_board
 from jaxrl_suite.networks.initializers import orthogonal
 
 
@@ -34,7 +34,7 @@ class RNDConfig:
       target: layers of g; the last is the number of outputs.
       predictor: hidden layers of f, which ends in as many outputs as g.
       squared: pay half the squared distance, else the distance.
-      normalize_observations: standardise vectors by their running moments, cut off at 5 deviations;
+      normalize_observations: standardise vectors and boards by their running moments, cut off at 5 deviations;
         dictionaries (grid worlds) are taken as they are.
       learning_rate, epochs, minibatches: of f's training (Adam) on each rollout.
       share: of the minibatches it sees; the paper trains on a quarter of the steps.
@@ -63,7 +63,7 @@ class RNDState(NamedTuple):
     Attributes:
       target, predictor: parameters of g and f.
       optimizer: f's.
-      moments: of vector observations, else ().
+      moments: of vectors and boards, else ().
     """
 
     target: Any
@@ -132,7 +132,8 @@ def make_model(
     target, predictor = (Head(encoder, config.target[-1]) for encoder in encoders)
     optimizer = optax.adam(config.learning_rate)
     vector = len(getattr(observation_space, "shape", None) or ()) == 1
-    standardized = config.normalize_observations and vector
+    numbers = vector or is_board(observation_space)
+    standardized = config.normalize_observations and numbers
 
     def standardize(state: RNDState, observation: Any) -> Any:
         if not standardized:

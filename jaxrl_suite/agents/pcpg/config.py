@@ -28,7 +28,7 @@ class PCPGConfig(networks.Options):
       density_episodes: episodes that say what a policy has seen.
       roll_in: share of the groups that are rolled in by the cover.
       eps: probability that the first action after a roll-in is uniform.
-      features: phi: "identity", "fourier", "random" or "inverse" (`features`).
+      features: phi: "identity", "fourier", "random", "centred" or "inverse" (`features`).
       feature_dim: D.
       ridge: lambda.
       coefficient: c.

@@ -5,10 +5,14 @@
 | `identity` | the observation itself (vectors) |
 | `fourier` | sqrt(2 / D) cos(W x + u) of x = (state, action), W ~ N(0, 2 gamma) |
 | `random` | a random network, normalised to length 1; any observation |
+| `centred` | the same around its mean over the first policy's steps, before it is normalised |
 | `inverse` | trained by inverse dynamics (`exploration.inverse_dynamics`); any observation |
 
 Fourier features are random ones of the kernel exp(-gamma |x - y|^2) (Rahimi and Recht, 2007); gamma is
 one over the squared median distance of the first policy's steps.
+
+Pictures of one place share most of what is in them, and so do their random features: what an agent
+changes is a small part of their length. Around the mean it is all of it.
 
 Learned features change what earlier episodes look like, so the agent then keeps states of each policy
 and takes their moments anew.
@@ -30,7 +34,7 @@ from jaxrl_suite.exploration import inverse_dynamics
 from jaxrl_suite.exploration.bonus import Transitions
 from jaxrl_suite.networks.encoders import encoder_for
 
-NAMES = ("identity", "fourier", "random", "inverse")
+NAMES = ("identity", "fourier", "random", "centred", "inverse")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,13 +74,15 @@ def make(name: str, size: int, observation_space: Any, action_space: Any) -> Fea
         raise ConfigError("feature_dim", size, "at least 1")
     vector = len(getattr(observation_space, "shape", None) or ()) == 1
     if name in ("identity", "fourier") and not vector:
-        raise ConfigError("features", name, "'random' or 'inverse', as observations are no vectors")
+        raise ConfigError(
+            "features", name, "'random', 'centred' or 'inverse', as observations are no vectors"
+        )
     if name == "identity":
         return _identity(observation_space.shape[0])
     if name == "fourier":
         return _fourier(size, observation_space.shape[0], action_space)
-    if name == "random":
-        return _random(size, observation_space)
+    if name in ("random", "centred"):
+        return _random(size, observation_space, name == "centred")
     return _inverse(size, observation_space, action_space)
 
 
@@ -145,24 +151,39 @@ def _fourier(dim: int, size: int, action_space: Any, most: int = 512) -> Feature
     return Features(dim, init, apply, fit)
 
 
-def _random(dim: int, observation_space: Any) -> Features:
-    network = _encoder(observation_space, dim, "random")
+class Random(NamedTuple):
+    """Parameters of the network, and what is taken from its features, `[D]`."""
 
-    def init(key: jax.Array) -> Any:
+    params: Any
+    centre: jax.Array
+
+
+def _random(dim: int, observation_space: Any, centred: bool) -> Features:
+    name, hidden = ("centred", dim) if centred else ("random", 64)
+    network = _encoder(observation_space, (hidden, dim), name)
+
+    def init(key: jax.Array) -> Random:
         sample_key, key = jax.random.split(key)
-        return network.init(key, observation_space.sample(sample_key))
+        return Random(network.init(key, observation_space.sample(sample_key)), jnp.zeros(dim))
 
-    def apply(state: Any, observation: Any, action: jax.Array) -> jax.Array:
+    def apply(state: Random, observation: Any, action: jax.Array) -> jax.Array:
         del action
-        phi = jnp.asarray(network.apply(state, observation))
+        phi = jnp.asarray(network.apply(state.params, observation)) - state.centre
         return phi / (jnp.linalg.norm(phi, axis=-1, keepdims=True) + 1e-8)
 
-    return Features(dim, init, apply, _keep)
+    def fit(
+        key: jax.Array, state: Random, steps: Transitions, valid: jax.Array, first: jax.Array
+    ) -> Random:
+        phi = jnp.asarray(network.apply(state.params, steps.observation))
+        mean = jnp.sum(phi * valid[..., None], (0, 1)) / jnp.maximum(valid.sum(), 1)
+        return state._replace(centre=jnp.where(first, mean, state.centre))
+
+    return Features(dim, init, apply, fit if centred else _keep)
 
 
 def _inverse(dim: int, observation_space: Any, action_space: Any) -> Features:
     model = inverse_dynamics.make(
-        _encoder(observation_space, dim, "inverse"),
+        _encoder(observation_space, (64, dim), "inverse"),
         action_space,
         learning_rate=1e-3,
         epochs=4,
@@ -183,8 +204,8 @@ def _inverse(dim: int, observation_space: Any, action_space: Any) -> Features:
     return Features(dim, lambda key: model.init(key, observation_space), apply, fit, learned=True)
 
 
-def _encoder(space: Any, dim: int, name: str) -> Any:
+def _encoder(space: Any, widths: tuple[int, int], name: str) -> Any:
     try:
-        return encoder_for(space, (64, dim), "linear", activation="relu")
+        return encoder_for(space, widths, "linear", activation="relu")
     except ValueError as error:
         raise ConfigError("features", name, str(error)) from None
