@@ -41,10 +41,11 @@ EPISODES = 100  # of each policy, to see where it goes
 SETTINGS: dict[str, Any] = {
     "features": "centred",
     "feature_dim": 128,
-    "loops": 10,
-    "episodes": 40,
+    "loops": 20,
+    "episodes": 200,
     "groups": 20,
     "density_episodes": 40,
+    "passes": 1,
     "minibatch_size": 500,
     "separate_critic": False,
     "learning_rate": 1e-3,
@@ -128,7 +129,8 @@ def rnd_visits(size: int, seeds: int, policies: int, options: dict[str, Any]) ->
             "total_steps": updates * (policies - 1) * num_envs * horizon,
             "num_envs": num_envs,
             "rollout_length": horizon,
-            "minibatches": 8,
+            "minibatches": num_envs * horizon // SETTINGS["minibatch_size"],
+            "epochs": SETTINGS["passes"],
             "extrinsic": 0.0,
             "separate_critic": False,
         }

@@ -34,8 +34,8 @@ class RNDConfig:
       target: layers of g; the last is the number of outputs.
       predictor: hidden layers of f, which ends in as many outputs as g.
       squared: pay half the squared distance, else the distance.
-      normalize_observations: standardise vectors and boards by their running moments, cut off at 5 deviations;
-        dictionaries (grid worlds) are taken as they are.
+      normalize_observations: standardise vectors and boards by their running moments, cut off at 5
+        deviations; dictionaries (grid worlds) are taken as they are.
       learning_rate, epochs, minibatches: of f's training (Adam) on each rollout.
       share: of the minibatches it sees; the paper trains on a quarter of the steps.
     """

@@ -87,15 +87,18 @@ def test_rnd_falls_where_it_has_been():
     assert ratio[:3].max() < 0.05 and ratio[3:].min() > 5 * ratio[:3].max()
 
 
-def test_rnd_sees_vectors_at_their_own_scale():
+@pytest.mark.parametrize("shape", [(STATES,), (STATES, 1, 1)])
+def test_rnd_sees_vectors_and_boards_at_their_own_scale(shape):
     """Units do not matter: the running moments take them out."""
-    bonus, data = rnd.make(rnd.RNDConfig(), BOX), transitions()
-    state = bonus.init(KEY, BOX, CHOICES, N)
+    box = spaces.Box(0.0, 1.0, shape)
+    bonus, data = rnd.make(rnd.RNDConfig(), box), transitions()
+    data = data._replace(next_observation=data.next_observation.reshape(T, N, *shape))
+    state = bonus.init(KEY, box, CHOICES, N)
     plain = bonus.update(KEY, state, data, None)[0]
     larger = data._replace(next_observation=1000.0 * data.next_observation - 50.0)
     np.testing.assert_allclose(bonus.update(KEY, state, larger, None)[0], plain, rtol=1e-2)
-    raw = rnd.make(rnd.RNDConfig(normalize_observations=False), BOX)
-    state = raw.init(KEY, BOX, CHOICES, N)
+    raw = rnd.make(rnd.RNDConfig(normalize_observations=False), box)
+    state = raw.init(KEY, box, CHOICES, N)
     assert raw.update(KEY, state, larger, None)[0].min() > 100 * plain.max()
 
 

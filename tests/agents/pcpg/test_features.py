@@ -73,6 +73,23 @@ def test_gamma_is_one_over_the_first_policys_squared_median_distance():
     assert later.gamma == state.gamma
 
 
+def test_centred_features_are_the_random_ones_around_the_first_policys_mean():
+    phi = features.make("centred", 8, BOX, spaces.Discrete(4))
+    steps = steps_of(np.random.default_rng(4), 6, 5, True)
+    valid = jnp.ones((6, 5), bool).at[2:, 3:].set(False)
+    start = phi.init(jax.random.key(0))
+    state = phi.fit(jax.random.key(1), start, steps, valid, jnp.asarray(True))
+    network = features._encoder(BOX, (8, 8), "centred")
+    raw = np.asarray(network.apply(start.params, steps.observation), np.float64)
+    want = raw - raw[np.asarray(valid)].mean(0)
+    want /= np.linalg.norm(want, axis=-1, keepdims=True)
+    np.testing.assert_allclose(
+        phi.apply(state, steps.observation, steps.action), want, rtol=1e-4, atol=1e-5
+    )
+    later = phi.fit(jax.random.key(2), state, steps, ~valid, jnp.asarray(False))
+    assert (later.centre == state.centre).all()
+
+
 def test_learned_features_are_taught_by_all_policies_of_the_cover(monkeypatch):
     def fit(key, state, steps, valid, first):
         del key, state, steps, first
