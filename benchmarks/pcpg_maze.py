@@ -46,6 +46,7 @@ SETTINGS: dict[str, Any] = {
     "groups": 20,
     "density_episodes": 40,
     "passes": 1,
+    "entropy": 0.05,  # with 0.01 the policy soon has one way through the maze, and keeps to it
     "minibatch_size": 500,
     "separate_critic": False,
     "learning_rate": 1e-3,
@@ -131,6 +132,7 @@ def rnd_visits(size: int, seeds: int, policies: int, options: dict[str, Any]) ->
             "rollout_length": horizon,
             "minibatches": num_envs * horizon // SETTINGS["minibatch_size"],
             "epochs": SETTINGS["passes"],
+            "entropy": SETTINGS["entropy"],
             "extrinsic": 0.0,
             "separate_critic": False,
         }
