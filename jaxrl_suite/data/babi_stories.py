@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from jaxrl_suite.data.babi import Question, Story
@@ -38,22 +40,28 @@ def _with_things(rng: np.random.Generator, past: bool) -> Story:
     takes and drops twice as often, and asks earlier.
     """
     world = World(rng)
+    last: Any = None
     while world.asked() < 5:
         world.act()
         world.act()
-        thing, room = pick(rng, THINGS), pick(rng, ROOMS)
+        thing = pick(rng, THINGS)
         trail, newest = world.trail[thing], world.taken[thing]
         if world.placed[thing] is None:
             continue
         if not past:
             world.ask(f"Where is the {thing}?", trail[-1][0], world.placed[thing], newest)
             continue
-        # of a thing that lies somewhere: where it was before it last came into that room
-        came = [i for i in range(1, len(trail)) if trail[i][0] == room]
-        if came and world.holder[thing] is None:
-            before, line = trail[came[-1] - 1]
-            text = f"Where was the {thing} before the {room}?"
-            world.ask(text, before, newest, trail[came[-1]][1], line)
+        # of a thing that lies somewhere: a room that who had it last carried it into, and the one before
+        rooms = [room for room, _ in trail[world.carried[thing] + 1 :]]
+        if world.holder[thing] is not None or not rooms:
+            continue
+        room = pick(rng, rooms)
+        at = max(i for i in range(1, len(trail)) if trail[i][0] == room)
+        if last == (thing, room, newest):
+            continue
+        last, (before, line) = (thing, room, newest), trail[at - 1]
+        text = f"Where was the {thing} before the {room}?"
+        world.ask(text, before, newest, trail[at][1], line)
     return world.lines
 
 

@@ -44,6 +44,7 @@ class World:
       placed: the line that says where each thing, or whoever has it, is (None: not told).
       trail: of each thing, rooms it has been in one after another, as far as told, with the line
         that says so of whoever had it then.
+      carried: of each thing, where in its trail whoever had it last took it.
     """
 
     def __init__(self, rng: np.random.Generator, people: Sequence[str] = PEOPLE):
@@ -57,6 +58,7 @@ class World:
         self.given: dict[str, tuple[str, str, int] | None] = dict.fromkeys(THINGS)
         self.placed: dict[str, int | None] = dict.fromkeys(THINGS)
         self.trail: dict[str, list[tuple[str, int]]] = {t: [] for t in THINGS}
+        self.carried: dict[str, int] = dict.fromkeys(THINGS, 0)
 
     def say(self, text: str) -> int:
         """Adds a sentence; returns its id."""
@@ -108,6 +110,10 @@ class World:
         line = self.say(f"{person} {pick(self.rng, GET)} the {thing}{there}.")
         self.holder[thing], self.taken[thing] = person, line
         self._note(thing)
+        trail, came = self.trail[thing], self.told[person]
+        if came is not None:
+            trail[-1] = self.room[person], came
+        self.carried[thing] = max(0, len(trail) - 1)
 
     def drop(self, person: str, thing: str) -> None:
         """A person drops a thing they have."""
