@@ -66,8 +66,6 @@ AUTHORS = {k: entnet.PRESETS["babi"][k] for k in ("slots", "features", "batch_si
 SETTINGS: dict[int, dict[str, Any]] = {
     2: {"slots": 16, "features": 64, "train_sentences": 36},
     3: {
-        "slots": 8,
-        "features": 64,
         "batch_size": 64,
         "learning_rate": 3e-3,
         "halve_every": 1_000_000,  # a stage's rate is its own
@@ -84,12 +82,11 @@ SETTINGS: dict[int, dict[str, Any]] = {
 # a family that is learnt from short windows on, restarts that get nowhere left behind
 STAGES: dict[int, tuple[Stage, ...]] = {
     3: (
-        Stage(32, 2, {"train_window": 12}),
-        Stage(36, 2, {"train_window": 20}),
+        Stage(48, 3, {"train_window": 12}),
+        Stage(40, 2, {"train_window": 20}),
         Stage(32, 1, {"train_window": 30}),
         Stage(32, 1, {"train_window": 50}),
-        Stage(32, 1, {"train_window": 90}),
-        Stage(16, 1, {"train_window": 90, "learning_rate": 1e-3}),
+        Stage(16, 1, {"train_window": 50, "learning_rate": 1e-3}),
     )
 }
 # the authors' code, whose 200 passes are 224 updates here; training stories end where `SETTINGS` says
