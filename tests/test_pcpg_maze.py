@@ -27,11 +27,12 @@ def test_cells_within_reach():
 
 
 @pytest.mark.slow
-def test_all_arms_explore_the_same_mazes(tmp_path):
-    few = ["loops=1", "episodes=8", "groups=4", "density_episodes=8"]
+def test_all_arms_explore_the_same_mazes(tmp_path, monkeypatch):
+    few = {"loops": 1, "episodes": 8, "groups": 4, "density_episodes": 8, "minibatch_size": 50}
+    monkeypatch.setattr(pcpg_maze, "SETTINGS", pcpg_maze.SETTINGS | few)
     common = ["--size", "5", "--seeds", "2", "--policies", "2", "--runs", str(tmp_path)]
     out = tmp_path / "out"
-    pcpg_maze.main([*common, "--out", str(out), "--arms", "pcpg", "--set", *few])
+    pcpg_maze.main([*common, "--out", str(out), "--arms", "pcpg", "--set", "loops=2"])
     pcpg_maze.main([*common, "--out", str(out), "--arms", "pcpg", "rnd", "random"])
     data = json.loads((out / "pcpg_maze.json").read_text())
     assert set(data["arms"]) == {"pcpg", "rnd", "random"}
