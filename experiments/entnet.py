@@ -39,6 +39,8 @@ class Config:
     Attributes:
       data: "world" or "babi".
       task: of bAbI, 1 to 20.
+      along: other families whose words the network knows, too; from a run of one of these, with this one
+        along, `--init-from` goes on here.
       folder: bAbI's files (`qa1_..._train.txt`, ...); None generates stories.
       questions: generated training questions; a tenth is kept for validation.
       most_sentences: what is told this long before a bAbI question is left out.
@@ -68,6 +70,7 @@ class Config:
 
     data: str = "world"
     task: int = 1
+    along: tuple[int, ...] = ()
     folder: str | None = None
     questions: int = 10_000
     most_sentences: int | None = None
@@ -158,6 +161,8 @@ def check(config: Any) -> None:
     checks.one_of(config, ("entnet", "lstm"), "model")
     if config.data == "babi" and config.task not in babi_tasks.FAMILIES:
         raise ConfigError("task", config.task, "from 1 to 20")
+    if not set(config.along) <= set(babi_tasks.FAMILIES):
+        raise ConfigError("along", config.along, "from 1 to 20, each")
     counts = ("num_updates", "steps", "batch_size", "slots", "features", "halve_every", "asked")
     checks.at_least(config, 1, *counts, "train_sentences", "train_window", "most_sentences")
     if config.train_window is not None and config.train_sentences is not None:
@@ -252,19 +257,24 @@ def on_world(config: Any) -> Experiment:
 
 def on_babi(config: Any) -> Experiment:
     """One family of bAbI's."""
-    if config.folder is None:
-        whole = babi_tasks.with_questions(config.task, config.questions, seed=0)
-        test = babi_tasks.with_questions(config.task, 1000, seed=1)
-    else:
-        whole = babi.read(config.folder, config.task, "train")
-        test = babi.read(config.folder, config.task, "test")
+
+    def both(task: int) -> tuple[list[babi.Story], list[babi.Story]]:
+        if config.folder is not None:
+            return babi.read(config.folder, task, "train"), babi.read(config.folder, task, "test")
+        return (
+            babi_tasks.with_questions(task, config.questions, seed=0),
+            babi_tasks.with_questions(task, 1000, seed=1),
+        )
+
+    whole, test = both(config.task)
+    others = [part for task in config.along for part in both(task)]
     if len(whole) < 2:
         field = "questions" if config.folder is None else "folder"
         right = "enough for two stories, one of them for validation"
         raise ConfigError(field, getattr(config, field), right)
     cut = max(1, len(whole) // 10)
-    vocabulary = babi.vocabulary(whole, test)
-    sizes = babi.sizes(whole, test, most_sentences=config.most_sentences)
+    vocabulary = babi.vocabulary(whole, test, *others)
+    sizes = babi.sizes(whole, test, *others, most_sentences=config.most_sentences)
     learnt, short = whole[cut:], sizes
     if config.train_sentences is not None:
         learnt = babi.beginnings(learnt, config.train_sentences)

@@ -29,14 +29,16 @@ def test_what_was_cut_short_is_trained_again_and_what_is_finished_is_not(tmp_pat
 def test_restarts_left_behind_keep_their_errors_and_the_others_go_on(tmp_path, monkeypatch):
     small = {"features": 8, "slots": 2, "batch_size": 8, "questions": 200, "steps": 20}
     stages = (
-        entnet_babi.Stage(2, 1, {"train_window": 4}),
-        entnet_babi.Stage(2, 1, {"train_window": 8}),
+        entnet_babi.Stage(1, 3, {"task": 2, "along": (1,), "train_window": 4}),
+        entnet_babi.Stage(1, 1, {"along": (2,), "train_window": 4}),
+        entnet_babi.Stage(2, 1, {"along": (2,), "train_window": 8}),
     )
     monkeypatch.setitem(entnet_babi.STAGES, 1, stages)
     monkeypatch.setitem(entnet_babi.SETTINGS, 1, small)
     found = entnet_babi.train(1, 3, updates=1, enough=0.0, path=tmp_path / "1.json")
     assert json.loads(json.dumps(found)) == json.loads((tmp_path / "1.json").read_text())
     assert found["finished"] and len(found["validation"]) == 4
+    assert found["validation"][0] == found["test"][0] == [1.0] * 3  # another family's do not count
     train, validation = (np.asarray(found[name]) for name in ("train", "validation"))
     best = int(np.argmin(train[1]))
     behind = [i for i in range(3) if i != best]

@@ -236,6 +236,7 @@ def test_seeds_do_not_depend_on_those_beside_them(tmp_path):
         (entnet.EXPERIMENT, TINY_READER, {"data": "babi", "tied": ("Bob",)}, "tied"),
         (entnet.EXPERIMENT, TINY_READER, {"data": "babi", "tie_keys": True}, "tied"),
         (entnet.EXPERIMENT, TINY_READER, {"train_window": 0}, "train_window"),
+        (entnet.EXPERIMENT, TINY_READER, {"data": "babi", "along": (1, 21)}, "along"),
         (
             entnet.EXPERIMENT,
             TINY_READER,
