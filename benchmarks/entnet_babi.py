@@ -88,9 +88,9 @@ STAGES: dict[int, tuple[Stage, ...]] = {
         Stage(16, 3, {"task": 2, "along": (1, 3), "train_window": 12, "learning_rate": 0.01}),
         Stage(24, 2, {"train_window": 12, "learning_rate": 5e-3}),
         Stage(24, 1, {"train_window": 20}),
-        Stage(32, 1, {"train_window": 30}),
-        Stage(32, 1, {"train_window": 50}),
-        Stage(16, 1, {"train_window": 50, "learning_rate": 1e-3}),
+        Stage(40, 1, {"train_window": 30}),
+        Stage(60, 1, {"train_window": 50}),
+        Stage(24, 1, {"train_window": 50, "learning_rate": 1e-3}),
     )
 }
 # the authors' code, whose 200 passes are 224 updates here; training stories end where `SETTINGS` says
