@@ -16,7 +16,6 @@ tested at `test_lengths`: at those beyond `longest` it has never been.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -24,12 +23,12 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from experiments._babi import prepared
 from jaxrl_suite import checks, supervised
 from jaxrl_suite.data import babi, babi_tasks, world_model
 from jaxrl_suite.experiment import ConfigError, Experiment, Spec
-from jaxrl_suite.networks.embedding import Embedding
 from jaxrl_suite.networks.entity_network import EntityNetwork
-from jaxrl_suite.networks.recurrent import Recurrent, initial_carry
+from jaxrl_suite.networks.lstm_reader import LSTMReader
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,31 +124,6 @@ def settings(config: Config) -> Any:
     checks.one_of(config, tuple(PRESETS), "data")
     usual = {k: v for k, v in PRESETS[config.data].items() if getattr(config, k) is None}
     return dataclasses.replace(config, **usual)
-
-
-class LSTMReader(nn.Module):
-    """The baseline: an LSTM over sentences, read out beside the question; called as `EntityNetwork`."""
-
-    words: int
-    answers: int
-    features: int
-
-    @nn.compact
-    def __call__(
-        self, sentences: jax.Array, questions: jax.Array, at: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
-        embed = Embedding(self.words, self.features)
-        # a weight for each place in a sentence, so that words do not just add up
-        mask = self.param("mask", nn.initializers.ones, (sentences.shape[-1], self.features))
-        s = jnp.sum(embed(sentences) * mask, -2)
-        q = jnp.sum(embed(questions), -2)
-        never = jnp.zeros((s.shape[1], s.shape[0]), bool)
-        carry = initial_carry("lstm", self.features, len(s))
-        _, h = Recurrent("lstm", self.features)(carry, jnp.moveaxis(s, 1, 0), never)
-        here = jax.nn.one_hot(at - 1, h.shape[0], dtype=h.dtype)
-        seen = jnp.einsum("nqs,snd->nqd", here, h)
-        x = nn.relu(nn.Dense(2 * self.features)(jnp.concatenate([seen, q], -1)))
-        return nn.Dense(self.answers)(x), jnp.zeros((h.shape[0], len(s), 1))
 
 
 def check(config: Any) -> None:
@@ -258,52 +232,10 @@ def on_world(config: Any) -> Experiment:
 def on_babi(config: Any) -> Experiment:
     """One family of bAbI's."""
 
-    def both(task: int) -> tuple[list[babi.Story], list[babi.Story]]:
-        if config.folder is not None:
-            return babi.read(config.folder, task, "train"), babi.read(config.folder, task, "test")
-        return (
-            babi_tasks.with_questions(task, config.questions, seed=0),
-            babi_tasks.with_questions(task, 1000, seed=1),
-        )
-
-    whole, test = both(config.task)
-    others = [part for task in config.along for part in both(task)]
-    if len(whole) < 2:
-        field = "questions" if config.folder is None else "folder"
-        right = "enough for two stories, one of them for validation"
-        raise ConfigError(field, getattr(config, field), right)
-    cut = max(1, len(whole) // 10)
-    vocabulary = babi.vocabulary(whole, test, *others)
-    sizes = babi.sizes(whole, test, *others, most_sentences=config.most_sentences)
-    learnt, short = whole[cut:], sizes
-    if config.train_sentences is not None:
-        learnt = babi.beginnings(learnt, config.train_sentences)
-        if not learnt:
-            right = "enough for a question to be asked by then"
-            raise ConfigError("train_sentences", config.train_sentences, right)
-        short = sizes._replace(sentences=min(config.train_sentences, sizes.sentences))
-    if config.train_window is not None:
-        learnt = babi.recent(learnt, config.train_window)
-        if not learnt:
-            right = "enough for a question to be answered by them"
-            raise ConfigError("train_window", config.train_window, right)
-        short = sizes._replace(sentences=min(config.train_window, sizes.sentences), questions=1)
-    data, kept, test_data = (
-        jax.tree.map(jnp.asarray, babi.arrays(babi.windows(part, size.sentences), vocabulary, size))
-        for part, size in ((learnt, short), (whole[:cut], sizes), (test, sizes))
-    )
-    if config.tie_keys and not config.tied:
-        raise ConfigError("tied", config.tied, "words, for tie_keys=True")
-    tied = _places("tied", config.tied, vocabulary)
-    groups = [_places("rename", group.split(), vocabulary) for group in config.rename]
-    together = [word for group in groups for word in group]
-    if len(set(together)) < len(together) or any(len(group) < 2 for group in groups):
-        raise ConfigError("rename", config.rename, "groups of two words and more, no word twice")
-    if groups and any("," in word for word in vocabulary):
-        raise ConfigError("rename", config.rename, "nothing where answers are lists of words")
-    widths = sizes.words, sizes.question_words
-    network = network_of(config, len(vocabulary), len(vocabulary), widths, tied)
-    stories = max(1, round(config.batch_size / short.questions))
+    told = prepared(config)
+    words, widths = len(told.vocabulary), (told.sizes.words, told.sizes.question_words)
+    network = network_of(config, words, words, widths, told.tied)
+    stories = max(1, round(config.batch_size / told.questions))
 
     def judged(params: Any, batch: babi.Arrays) -> tuple[jax.Array, jax.Array]:
         out: Any = network.apply(params, batch.sentences, batch.questions, batch.at)
@@ -317,26 +249,20 @@ def on_babi(config: Any) -> Experiment:
         return value, {"train_error": error}
 
     def evaluate(key: jax.Array, params: Any) -> dict[str, Any]:
-        return {"error": judged(params, test_data)[1], "kept_error": judged(params, kept)[1]}
+        return {"error": judged(params, told.test)[1], "kept_error": judged(params, told.kept)[1]}
 
     def sample(key: jax.Array, count: jax.Array) -> babi.Arrays:
-        batch = supervised.minibatch(key, data, stories)
-        return babi.renamed(jax.random.fold_in(key, 1), batch, groups) if groups else batch
+        batch = supervised.minibatch(key, told.learnt, stories)
+        if not told.renamed:
+            return batch
+        return babi.renamed(jax.random.fold_in(key, 1), batch, told.renamed)
 
-    first = babi.Arrays(*(x[:1] for x in data))
+    first = babi.Arrays(*(x[:1] for x in told.learnt))
 
     def init(key: jax.Array) -> Any:
         return network.init(key, first.sentences, first.questions, first.at)
 
     return train(config, init, loss, sample, evaluate)
-
-
-def _places(field: str, words: Sequence[str], vocabulary: Sequence[str]) -> tuple[int, ...]:
-    """Of words in the vocabulary."""
-    missing = [word for word in words if word.lower() not in vocabulary]
-    if missing:
-        raise ConfigError(field, missing[0], f"words of the stories: {' '.join(vocabulary[1:])}")
-    return tuple(vocabulary.index(word.lower()) for word in words)
 
 
 EXPERIMENT = Spec(

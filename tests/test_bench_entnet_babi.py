@@ -7,6 +7,7 @@ import json
 import numpy as np
 
 from benchmarks import entnet_babi
+from benchmarks._entnet_babi_settings import Stage
 
 
 def test_what_was_cut_short_is_trained_again_and_what_is_finished_is_not(tmp_path, monkeypatch):
@@ -29,9 +30,9 @@ def test_what_was_cut_short_is_trained_again_and_what_is_finished_is_not(tmp_pat
 def test_restarts_left_behind_keep_their_errors_and_the_others_go_on(tmp_path, monkeypatch):
     small = {"features": 8, "slots": 2, "batch_size": 8, "questions": 200, "steps": 20}
     stages = (
-        entnet_babi.Stage(1, 3, {"task": 2, "along": (1,), "train_window": 4}),
-        entnet_babi.Stage(1, 1, {"along": (2,), "train_window": 4}),
-        entnet_babi.Stage(2, 1, {"along": (2,), "train_window": 8}),
+        Stage(1, 3, {"task": 2, "along": (1,), "train_window": 4}),
+        Stage(1, 1, {"along": (2,), "train_window": 4}),
+        Stage(2, 1, {"along": (2,), "train_window": 8}),
     )
     monkeypatch.setitem(entnet_babi.STAGES, 1, stages)
     monkeypatch.setitem(entnet_babi.SETTINGS, 1, small)
