@@ -20,6 +20,6 @@ done
 babi=".venv/bin/jaxrl bench entnet_babi"
 $babi --updates 80 --tasks 1 4 5 6 7 8 9 10 11 12 13 14 15 17 18 20
 $babi --updates 48 --restarts 4 --tasks 2
-$babi --tasks 3  # the committed one is older: three restarts, on harder stories, 80%
+$babi --tasks 3  # in stages: an hour of a core
 $babi --updates 100 --tasks 16
 $babi --enough 0.007 --tasks 19
