@@ -4,6 +4,7 @@
     jaxrl bench --all              # and those that have no quick form: scaling, breakdown, ppo_learning
     jaxrl bench --quick            # a few minutes: few sizes, few repeats
     jaxrl bench --only ppo e3b_update
+    jaxrl bench --all --keep         # goes on with a suite that was interrupted
 
 Each runs in a process of its own. Tables and numbers go to `--out`, one page `report.md` on top of
 them. It begins with the ratios that differ most from `docs/results` (ratios, because seconds differ
@@ -144,6 +145,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--all", action="store_true", help=f"{', '.join(MORE)}, too")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=[*QUICK, *MORE])
     parser.add_argument("--out", type=Path, default=Path("runs/bench"))
+    parser.add_argument(
+        "--keep", action="store_true", help="do not run again what has its numbers in --out"
+    )
     for option in dict.fromkeys(PEERS.values()):
         of = ", ".join(name for name in PEERS if PEERS[name] == option)
         parser.add_argument(f"--{option.replace('_', '-')}", help=f"as of `jaxrl bench` {of}")
@@ -158,6 +162,9 @@ def main(argv: list[str] | None = None) -> int:
         peer = PEERS.get(name)
         if peer and getattr(options, peer):
             arguments += [f"--{peer.replace('_', '-')}", getattr(options, peer)]
+        if options.keep and _records(name, options.out):
+            print(f"[{at + 1}/{len(names)}] {name}: kept", flush=True)
+            continue
         print(f"[{at + 1}/{len(names)}] {name} {' '.join(arguments)}", flush=True)
         start = time.perf_counter()
         command = [sys.executable, "-m", f"benchmarks.{name}", *arguments]

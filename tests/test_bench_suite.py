@@ -125,6 +125,24 @@ def test_all_is_all(given, more, tmp_path, monkeypatch):
         ]
 
 
+def test_what_is_there_is_kept_and_still_on_the_page(tmp_path, monkeypatch, capsys):
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "deeper" / "ppo.json").write_text(json.dumps({"machine": {"device_kind": "none"}}))
+    (tmp_path / "deeper" / "ppo.md").write_text("# PPO as it was\n")
+    commands = []
+
+    def run(command, **_):
+        commands.append(command[2])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(suite.subprocess, "run", run)
+    given = ["--only", "ppo", "e3b_update", "--out", str(tmp_path)]
+    assert suite.main([*given, "--keep"]) == 0
+    assert commands == ["benchmarks.e3b_update"] and "ppo: kept" in capsys.readouterr().out
+    assert "## PPO as it was" in (tmp_path / "report.md").read_text()
+    assert suite.main(given) == 0 and commands[1:] == ["benchmarks.ppo", "benchmarks.e3b_update"]
+
+
 def test_pages_and_their_table_name_the_same_commands():
     table = (_harness.COMMITTED / "README.md").read_text()
     rows = re.findall(r"^\| `(\w+\.md)` \| `(jaxrl bench [^`]+)` \|$", table, re.MULTILINE)
