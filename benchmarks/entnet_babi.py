@@ -8,7 +8,8 @@ Each family has 10,000 generated questions (a tenth of them for validation) and 
 with another seed. All restarts train in one program. A network counts as it was at its lowest validation
 error, and the restart whose error is lowest is the family's; its test error is what the table shows.
 Training ends once a restart's validation error is at most `--enough`, or after `--updates` times 250
-gradient steps. Results of families are kept in `--runs`; the page is `docs/results/entnet/`.
+gradient steps; a family with stages (`benchmarks/_entnet_babi_settings.py`) has those instead and
+leaves restarts behind. Results of families are kept in `--runs`; the page is `docs/results/entnet/`.
 """
 
 from __future__ import annotations

@@ -146,7 +146,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=[*QUICK, *MORE])
     parser.add_argument("--out", type=Path, default=Path("runs/bench"))
     parser.add_argument(
-        "--keep", action="store_true", help="do not run again what has its numbers in --out"
+        "--keep",
+        action="store_true",
+        help="do not run again what has its numbers in --out, quick or whole",
     )
     for option in dict.fromkeys(PEERS.values()):
         of = ", ".join(name for name in PEERS if PEERS[name] == option)

@@ -1,4 +1,4 @@
-"""bAbI's stories as `entnet` reads them: what it trains, validates and is tested on, as arrays."""
+"""bAbI's stories (Weston et al., 2015, arXiv 1502.05698) as `entnet` reads them, as arrays."""
 
 from __future__ import annotations
 

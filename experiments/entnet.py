@@ -231,7 +231,6 @@ def on_world(config: Any) -> Experiment:
 
 def on_babi(config: Any) -> Experiment:
     """One family of bAbI's."""
-
     told = prepared(config)
     words, widths = len(told.vocabulary), (told.sizes.words, told.sizes.question_words)
     network = network_of(config, words, words, widths, told.tied)

@@ -1,4 +1,7 @@
-"""Stories read by one state: the LSTM beside which entity networks are measured."""
+"""Stories read by one state: the LSTM beside which entity networks are measured.
+
+The baseline of Henaff et al., ICLR 2017, arXiv 1612.03969; its cell is `networks.recurrent`'s.
+"""
 
 from __future__ import annotations
 
